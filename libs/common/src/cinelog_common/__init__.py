@@ -1,0 +1,1 @@
+"""What every Cinelog service shares: contract, work queue, stores, observability."""

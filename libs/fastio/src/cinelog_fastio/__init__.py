@@ -1,0 +1,1 @@
+"""Chunk and packet I/O for Cinelog."""

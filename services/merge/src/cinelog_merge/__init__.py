@@ -1,0 +1,1 @@
+"""The ledger of jobs, the live playlist and the joining of segments."""

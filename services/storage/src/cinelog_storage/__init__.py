@@ -1,0 +1,1 @@
+"""Publishes outputs, commits manifests, mirrors status into documents."""

@@ -1,0 +1,1 @@
+"""Encodes every rendition of one segment in a killable process."""
