@@ -1,0 +1,108 @@
+"""Real servers for tests, each by the first way that works.
+
+An address in the environment, then a container, then a native process, then
+a skip that names what is missing (a failure under CINELOG_REQUIRE_REAL=1).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
+
+from cinelog_testkit.availability import UnavailableError, give_up
+from cinelog_testkit.containers import Image, running
+from cinelog_testkit.kafka import VERSION as KAFKA_VERSION
+from cinelog_testkit.kafka import KafkaServer, brokers_of, native_kafka
+from cinelog_testkit.network import free_port, wait_until
+
+__all__ = ["KafkaServer", "kafka_server"]
+
+Server = TypeVar("Server")
+Way = Callable[[], AbstractContextManager[Server]]
+
+
+@contextmanager
+def kafka_server(nodes: int = 1, *, own: bool = False) -> Iterator[KafkaServer]:
+    """Give a Kafka cluster.
+
+    Args:
+        nodes: How many brokers; more than one are always started natively.
+        own: Start one for this caller alone, whose nodes may be killed, paused and restarted.
+    """
+    ways: list[Way[KafkaServer]] = [lambda: native_kafka(nodes)]
+    if nodes == 1 and not own:
+        ways = [_given_kafka, _container_kafka, *ways]
+    with _first_that_works("Kafka", ways) as server:
+        yield server
+
+
+@contextmanager
+def _given_kafka() -> Iterator[KafkaServer]:
+    bootstrap = _given("CINELOG_TEST_KAFKA")
+    try:
+        brokers_of(bootstrap)
+    except OSError as error:
+        raise UnavailableError(f"CINELOG_TEST_KAFKA={bootstrap} does not answer: {error}") from error
+    yield KafkaServer(bootstrap=bootstrap)
+
+
+@contextmanager
+def _container_kafka() -> Iterator[KafkaServer]:
+    port = free_port()
+    env = {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": f"PLAINTEXT://:{port},CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS": "4",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
+    }
+    bootstrap = f"127.0.0.1:{port}"
+    image = Image(name=f"apache/kafka:{KAFKA_VERSION}", ports={port: port}, env=env)
+
+    def answers() -> bool:
+        try:
+            return brokers_of(bootstrap)[1] == 1
+        except OSError:
+            return False
+
+    with running(image):
+        _await("Kafka in a container", answers)
+        yield KafkaServer(bootstrap=bootstrap)
+
+
+def _given(variable: str) -> str:
+    value = os.environ.get(variable, "")
+    if not value:
+        raise UnavailableError(f"{variable} is not set")
+    return value
+
+
+def _await(what: str, condition: Callable[[], bool]) -> None:
+    try:
+        wait_until(condition, deadline_s=90, what=what)
+    except TimeoutError as late:
+        raise UnavailableError(str(late)) from late
+
+
+@contextmanager
+def _first_that_works(name: str, ways: list[Way[Server]]) -> Iterator[Server]:
+    reasons = []
+    with ExitStack() as stack:
+        for way in ways:
+            try:
+                server = stack.enter_context(way())
+            except UnavailableError as error:
+                reasons.append(str(error))
+                continue
+            yield server
+            return
+    give_up(f"no real {name}: {'; '.join(reasons)}")
