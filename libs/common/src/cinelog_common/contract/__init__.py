@@ -1,0 +1,1 @@
+"""What crosses between services: events, commands, topics and object keys."""

@@ -1,0 +1,165 @@
+"""Every command: an order to one service, in the imperative. Only the ledger gives orders."""
+
+from typing import ClassVar
+
+from cinelog_common.contract.values import (
+    AudioRecipe,
+    Chapter,
+    Failure,
+    Output,
+    Recipe,
+    Source,
+    Track,
+    Value,
+)
+from cinelog_common.ids import name_id
+
+
+class Command(Value, frozen=True, kw_only=True):
+    """One piece of work for one run of one job."""
+
+    type: ClassVar[str] = ""
+    kind: ClassVar[str] = ""
+
+    job: str
+    run: int = 1
+    attempt: int = 1
+    priority: str = "normal"
+
+    @property
+    def work(self) -> str:
+        """What within the run this is about: the same for every attempt at it."""
+        return ""
+
+    @property
+    def id(self) -> str:
+        """The same for the same attempt at the same work."""
+        return name_id(self.type, self.job, self.run, self.work, self.attempt)
+
+
+class FetchSource(Command, frozen=True, kw_only=True):
+    """Bring the source in: packets as bundles, sound (or every track) as fragments."""
+
+    type = "cinelog.source.fetch.v1"
+    kind = "fetch"
+    source: Source
+    audio: AudioRecipe
+    video: str = "bundles"
+    """`bundles` for encoding, `copy` to pass the picture through as a track, `none`."""
+    segment_s: float = 4.0
+    max_segment_s: float = 8.0
+    title: str | None = None
+    regenerate: dict[str, int] = {}
+    """Units whose stored bundle proved broken, by number: the generation to store them under."""
+
+
+class EncodeSegment(Command, frozen=True, kw_only=True):
+    """Encode one work unit in every rendition of the recipe."""
+
+    type = "cinelog.segment.encode.v1"
+    kind = "encode"
+    n: int
+    recipe: Recipe
+    generation: int = 0
+
+    @property
+    def work(self) -> str:
+        """The unit, its generation and its recipe."""
+        return f"{self.n}.g{self.generation}.{self.recipe.hash}"
+
+
+class ProbeQuality(Command, frozen=True, kw_only=True):
+    """Find the constant quality that reaches the target on the first units."""
+
+    type = "cinelog.quality.probe.v1"
+    kind = "probe"
+    recipe: Recipe
+    units: tuple[int, ...]
+    target_ssim: float
+
+    @property
+    def work(self) -> str:
+        """The recipe that is being tuned."""
+        return self.recipe.hash
+
+
+class Extent(Value, frozen=True, kw_only=True):
+    """How far a run's pieces reach: what a playlist or a joined file is made of."""
+
+    units: int = 0
+    """The first so many work units, each encoded."""
+    generations: dict[str, int] = {}
+    """Units that are not of generation 0."""
+    absent: tuple[int, ...] = ()
+    """Units that a revision of the plan merged into a neighbour."""
+    tracks: dict[str, int] = {}
+    """Fragments of each track."""
+
+
+class ExtendPlaylist(Command, frozen=True, kw_only=True):
+    """Let the live playlist reach as far as `extent`."""
+
+    type = "cinelog.playlist.extend.v1"
+    kind = "extend"
+    version: int
+    extent: Extent
+    tracks: tuple[Track, ...] = ()
+    recipe: Recipe | None = None
+    ended: bool = False
+    segment_s: float = 4.0
+    max_segment_s: float = 8.0
+
+    @property
+    def work(self) -> str:
+        """The playlist's version."""
+        return str(self.version)
+
+
+class AssembleOutput(Command, frozen=True, kw_only=True):
+    """Join everything, without re-encoding, into the wanted containers."""
+
+    type = "cinelog.output.assemble.v1"
+    kind = "assemble"
+    extent: Extent
+    containers: tuple[str, ...]
+    tracks: tuple[Track, ...] = ()
+    recipe: Recipe | None = None
+    title: str = ""
+    tags: dict[str, str] = {}
+    chapters: tuple[Chapter, ...] = ()
+    verify: str = "seams"
+    max_segment_s: float = 8.0
+
+
+class PublishOutput(Command, frozen=True, kw_only=True):
+    """End the run: publish the result, or a tombstone; the manifest decides which of two ends won."""
+
+    type = "cinelog.output.publish.v1"
+    kind = "publish"
+    outcome: str
+    """`completed`, `failed` or `cancelled`."""
+    failure: Failure | None = None
+    outputs: tuple[Output, ...] = ()
+    extent: Extent = Extent()
+    recipe: Recipe | None = None
+    destination: str | None = None
+    title: str = ""
+    source_url: str = ""
+    duration_s: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def work(self) -> str:
+        """The outcome."""
+        return self.outcome
+
+
+COMMANDS: tuple[type[Command], ...] = (
+    FetchSource,
+    EncodeSegment,
+    ProbeQuality,
+    ExtendPlaylist,
+    AssembleOutput,
+    PublishOutput,
+)
+COMMAND_TYPES: dict[str, type[Command]] = {command.type: command for command in COMMANDS}

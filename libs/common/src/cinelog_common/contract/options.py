@@ -1,0 +1,231 @@
+"""Profiles and free parameters: what a request may ask for, and what it means once settled.
+
+Used wherever a request enters, so that an impossible pair is refused at submit
+and never reaches a worker.
+"""
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from cinelog_common.contract.values import AudioRecipe, Options, Source, Value
+from cinelog_common.errors import Category, PermanentError
+
+PROFILES = ("web", "ladder", "original", "audio")
+CODECS = ("h264", "hevc", "av1", "vp9")
+CONTAINERS = ("hls", "mp4", "webm")
+PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+)
+HARDWARE = ("auto", "never", "require")
+VENDORS = ("nvidia", "intel", "amd", "apple")
+PRIORITIES = ("high", "normal", "bulk")
+LADDER_HEIGHTS = (1080, 720, 480)
+SCHEMES = ("http", "https", "file", "upload", "object")
+
+_DEFAULT_CRF = {"h264": 23, "hevc": 26, "av1": 32, "vp9": 33}
+_MAX_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
+_HOLDS = {
+    "hls": frozenset({"h264", "hevc", "av1"}),
+    "mp4": frozenset(CODECS),
+    "webm": frozenset({"vp9", "av1"}),
+}
+
+
+class Settled(Value, frozen=True, kw_only=True):
+    """Options with every blank filled in."""
+
+    profile: str
+    video: str
+    """`encode`, `copy` or `none`."""
+    codec: str
+    heights: tuple[int, ...]
+    """Upper bounds of the shorter side, largest first; sizes above the source's are left out later."""
+    containers: tuple[str, ...]
+    preset: str
+    crf: int
+    audio: AudioRecipe
+    hardware: str
+    vendor: str | None
+    priority: str
+    segment_s: float
+    max_segment_s: float
+    verify: str
+
+
+class InvalidOptionsError(PermanentError):
+    """The request asks for something that cannot be."""
+
+    def __init__(self, message: str, action: str) -> None:
+        super().__init__(message, category=Category.INVALID_REQUEST, action=action)
+
+
+def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settled:
+    """Fill in the profile's values and refuse what cannot be.
+
+    Args:
+        options: What the user asked for.
+        vendors: The hardware vendors that are there; None if that is not known here.
+
+    Raises:
+        InvalidOptionsError: Unknown names, numbers out of range, impossible pairs.
+    """
+    _check_names(options)
+    if options.profile in {"original", "audio"}:
+        _refuse_picture_options(options)
+    codec = options.codec or "h264"
+    containers = options.containers or _default_containers(options.profile, codec)
+    _check_containers(options, codec, containers)
+    _check_hardware(options, codec, vendors)
+    segment_s = options.segment_s or 4.0
+    if not 1.0 <= segment_s <= 30.0:
+        raise InvalidOptionsError(f"segment_s is {segment_s}.", "Choose 1 to 30 seconds.")
+    return Settled(
+        profile=options.profile,
+        video={"original": "copy", "audio": "none"}.get(options.profile, "encode"),
+        codec=codec,
+        heights=_heights(options),
+        containers=containers,
+        preset=options.preset or "medium",
+        crf=_crf(options, codec),
+        audio=_audio(options, containers),
+        hardware=options.hardware,
+        vendor=options.vendor,
+        priority=options.priority,
+        segment_s=segment_s,
+        max_segment_s=2 * segment_s,
+        verify=options.verify,
+    )
+
+
+def check_source(source: Source) -> None:
+    """Refuse what is no source at all; whether it may be fetched is the download service's decision.
+
+    Raises:
+        InvalidOptionsError: Empty, too long, control characters, or an unknown scheme.
+    """
+    url = source.url
+    if not url.strip() or len(url) > 8192 or any(ord(char) < 32 for char in url):
+        raise InvalidOptionsError(
+            "The source is empty, too long or holds control characters.", "Give one URL or path."
+        )
+    scheme = urlsplit(url).scheme.lower() if "://" in url else "file"
+    if scheme not in SCHEMES:
+        raise InvalidOptionsError(
+            f"Sources of the kind {scheme[:20]!r} are not supported.", "Use http, https, or a file."
+        )
+
+
+def _check_names(options: Options) -> None:
+    for name, value, allowed in (
+        ("profile", options.profile, PROFILES),
+        ("codec", options.codec, CODECS),
+        ("preset", options.preset, PRESETS),
+        ("hardware", options.hardware, HARDWARE),
+        ("vendor", options.vendor, VENDORS),
+        ("priority", options.priority, PRIORITIES),
+        ("verify", options.verify, ("seams", "full")),
+    ):
+        if value is not None and value not in allowed:
+            raise InvalidOptionsError(f"There is no {name} {value[:40]!r}.", f"Choose {', '.join(allowed)}.")
+    for container in options.containers or ():
+        if container not in CONTAINERS:
+            raise InvalidOptionsError(
+                f"There is no container {container[:40]!r}.", f"Choose {', '.join(CONTAINERS)}."
+            )
+    if options.containers == ():
+        raise InvalidOptionsError("No container is asked for.", f"Choose {', '.join(CONTAINERS)}.")
+
+
+def _refuse_picture_options(options: Options) -> None:
+    for name in ("height", "codec", "preset", "crf", "vendor"):
+        if getattr(options, name) is not None:
+            raise InvalidOptionsError(
+                f"The profile {options.profile!r} does not encode the picture, so {name} means nothing.",
+                f"Leave {name} out or choose the profile web.",
+            )
+    if options.profile == "audio" and options.containers not in {None, ("mp4",)}:
+        raise InvalidOptionsError("The profile 'audio' makes an M4A file.", "Leave the container out.")
+    if options.containers and "webm" in options.containers:
+        raise InvalidOptionsError("The profile 'original' makes MP4 and HLS.", "Choose hls or mp4.")
+
+
+def _default_containers(profile: str, codec: str) -> tuple[str, ...]:
+    if profile in {"original", "audio"}:
+        return ("mp4",)
+    return ("webm",) if codec == "vp9" else ("hls", "mp4")
+
+
+def _check_containers(options: Options, codec: str, containers: tuple[str, ...]) -> None:
+    if len(set(containers)) != len(containers):
+        raise InvalidOptionsError("A container is named twice.", "Name each once.")
+    if options.profile in {"original", "audio"}:
+        return
+    for container in containers:
+        if codec not in _HOLDS[container]:
+            fit = ", ".join(name for name in CONTAINERS if codec in _HOLDS[name])
+            raise InvalidOptionsError(
+                f"{codec} cannot be put into {container}.", f"For {codec} choose {fit}."
+            )
+    if {"hls", "webm"} <= set(containers):
+        raise InvalidOptionsError(
+            "HLS wants AAC sound and WebM wants Opus; one run has one sound.", "Submit two jobs."
+        )
+
+
+def _check_hardware(options: Options, codec: str, vendors: Collection[str] | None) -> None:
+    if options.vendor is not None and options.hardware == "never":
+        raise InvalidOptionsError("A vendor is named, but hardware is 'never'.", "Drop one of the two.")
+    if options.hardware != "require" or options.profile in {"original", "audio"}:
+        return
+    if codec == "vp9" and options.vendor != "intel":
+        raise InvalidOptionsError("Only Intel's hardware encodes VP9.", "Choose vendor intel or codec h264.")
+    if vendors is None:
+        return
+    if not vendors or (options.vendor is not None and options.vendor not in vendors):
+        wanted = options.vendor or "any vendor"
+        raise InvalidOptionsError(
+            f"Hardware of {wanted} is required, and no worker has proven an encoder of it.",
+            "Run `cinelog doctor` to see why, or set hardware to auto.",
+        )
+
+
+def _heights(options: Options) -> tuple[int, ...]:
+    if options.height is None:
+        return LADDER_HEIGHTS if options.profile == "ladder" else (1080,)
+    if not 480 <= options.height <= 2160:
+        raise InvalidOptionsError(f"The height {options.height} is out of range.", "Choose 480 to 2160.")
+    if options.profile == "ladder":
+        return (options.height, *(height for height in LADDER_HEIGHTS if height < options.height))
+    return (options.height,)
+
+
+def _crf(options: Options, codec: str) -> int:
+    if options.crf is None:
+        return _DEFAULT_CRF[codec]
+    if not 0 <= options.crf <= _MAX_CRF[codec]:
+        raise InvalidOptionsError(
+            f"crf {options.crf} is out of range for {codec}.", f"Choose 0 to {_MAX_CRF[codec]}."
+        )
+    return options.crf
+
+
+def _audio(options: Options, containers: tuple[str, ...]) -> AudioRecipe:
+    bitrate = options.audio_bitrate_k
+    if bitrate is not None and not 32 <= bitrate <= 512:
+        raise InvalidOptionsError(
+            f"An audio bitrate of {bitrate} kbit/s is out of range.", "Choose 32 to 512."
+        )
+    if options.profile == "original":
+        if bitrate is not None:
+            raise InvalidOptionsError("The profile 'original' does not encode sound.", "Leave it out.")
+        return AudioRecipe(mode="copy")
+    codec = "opus" if "webm" in containers else "aac"
+    return AudioRecipe(codec=codec, bitrate_k=bitrate or 128)

@@ -1,0 +1,202 @@
+"""Values that events and commands share. Fields are only ever added, with defaults.
+
+Times of media are integers in a `time_base` (numerator, denominator of a
+second) on the job's one timeline, which starts at zero with the first frame.
+"""
+
+import hashlib
+from functools import lru_cache
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of everything that is encoded: immutable; unknown fields are ignored."""
+
+
+class Source(Value, frozen=True, kw_only=True):
+    """Where the media come from: an http(s) URL, a page, a `file:` URL or path, an object key."""
+
+    url: str
+    headers: dict[str, str] = {}
+    format: str | None = None
+    """A yt-dlp format expression, for pages."""
+
+
+class Options(Value, frozen=True, kw_only=True):
+    """What the user asked for. Empty fields take the profile's values."""
+
+    profile: str = "web"
+    height: int | None = None
+    codec: str | None = None
+    containers: tuple[str, ...] | None = None
+    preset: str | None = None
+    crf: int | None = None
+    audio_bitrate_k: int | None = None
+    hardware: str = "auto"
+    vendor: str | None = None
+    priority: str = "normal"
+    segment_s: float | None = None
+    verify: str = "seams"
+    destination: str | None = None
+    """A folder on the storage service's machine; None leaves the result in the object store."""
+    title: str | None = None
+
+
+class VideoInfo(Value, frozen=True, kw_only=True):
+    """What the container and the codec say of the picture."""
+
+    codec: str
+    width: int
+    height: int
+    time_base: tuple[int, int]
+    frame_rate: tuple[int, int] = (0, 1)
+    pixel_format: str = "yuv420p"
+    bit_depth: int = 8
+    sample_aspect: tuple[int, int] = (1, 1)
+    rotation: int = 0
+    """Degrees clockwise the picture must be turned for display: 0, 90, 180, 270."""
+    field_order: str = "progressive"
+    color_range: int = 0
+    color_primaries: int = 2
+    color_transfer: int = 2
+    color_matrix: int = 2
+    """The three above: code points of ITU-T H.273; 2 is unspecified. Range: 0 unknown, 1 limited, 2 full."""
+    language: str = "und"
+
+
+class AudioInfo(Value, frozen=True, kw_only=True):
+    """What the container and the codec say of one sound track."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+    layout: str = ""
+    language: str = "und"
+    title: str = ""
+
+
+class Chapter(Value, frozen=True, kw_only=True):
+    """A named stretch of the source."""
+
+    start_s: float
+    end_s: float
+    title: str
+
+
+class AudioRecipe(Value, frozen=True, kw_only=True):
+    """How every sound track is made; known before the source is, so `FetchSource` carries it."""
+
+    mode: str = "encode"
+    """`encode`, `copy` (as it is, where the container can hold it) or `none`."""
+    codec: str = "aac"
+    bitrate_k: int = 128
+
+    @property
+    def hash(self) -> str:
+        """Name of this recipe in object keys."""
+        return recipe_hash(self)
+
+
+class Rendition(Value, frozen=True, kw_only=True):
+    """One size of the picture."""
+
+    name: str
+    width: int
+    height: int
+    crf: int
+    max_rate_k: int
+    level: str = ""
+
+
+class Recipe(Value, frozen=True, kw_only=True):
+    """Everything that fixes what an encoder makes, so that all segments fit one init segment."""
+
+    family: str
+    """The vendor's pool: cpu, nvidia, intel, amd, apple."""
+    encoder: str
+    codec: str
+    preset: str
+    pixel_format: str
+    time_base: tuple[int, int]
+    frame_rate: tuple[int, int]
+    renditions: tuple[Rendition, ...]
+    max_segment_s: float
+    version: str = ""
+    sample_aspect: tuple[int, int] = (1, 1)
+    rotation: int = 0
+    deinterlace: bool = False
+    color_range: int = 0
+    color_primaries: int = 2
+    color_transfer: int = 2
+    color_matrix: int = 2
+    language: str = "und"
+
+    @property
+    def hash(self) -> str:
+        """Name of this recipe in object keys."""
+        return recipe_hash(self)
+
+    @property
+    def timescale(self) -> int:
+        """Ticks per second in the segments: a tick is `time_base[0]` of these per source tick."""
+        return self.time_base[1]
+
+
+@lru_cache(maxsize=256)
+def recipe_hash(recipe: Recipe | AudioRecipe) -> str:
+    """Return 16 hex digits that change with any field of `recipe`."""
+    document = msgspec.json.encode(msgspec.to_builtins(recipe), order="deterministic")
+    return hashlib.blake2b(document, digest_size=8).hexdigest()
+
+
+class EncodedRendition(Value, frozen=True, kw_only=True):
+    """What one work unit became in one rendition."""
+
+    name: str
+    init_hash: str
+    size_bytes: int
+    peak_bps: int = 0
+
+
+class Output(Value, frozen=True, kw_only=True):
+    """One file or playlist of a result."""
+
+    kind: str
+    """mp4, hls, webm, audio, poster, sprite, metadata or manifest."""
+    key: str
+    size_bytes: int = 0
+    path: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    duration_s: float | None = None
+
+
+class Failure(Value, frozen=True, kw_only=True):
+    """Why something failed, for people and for programs."""
+
+    category: str
+    message: str
+    action: str = ""
+
+
+class Track(Value, frozen=True, kw_only=True):
+    """A stream that download delivers as finished fragments: sound, or a passed-through picture."""
+
+    name: str
+    """a0, a1, … or v0."""
+    kind: str
+    codec: str
+    """As RFC 6381 spells it."""
+    recipe: str
+    init_key: str
+    timescale: int
+    language: str = "und"
+    channels: int = 0
+    sample_rate: int = 0
+    bitrate_bps: int = 0
+    width: int = 0
+    height: int = 0
+    frame_rate: tuple[int, int] = (0, 1)
+    time_base: tuple[int, int] = (0, 1)
