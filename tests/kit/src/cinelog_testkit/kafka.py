@@ -15,8 +15,9 @@ from pathlib import Path
 
 from cinelog_testkit.availability import UnavailableError
 from cinelog_testkit.cache import made_once
-from cinelog_testkit.network import free_ports, wait_until
+from cinelog_testkit.network import free_ports
 from cinelog_testkit.process import Command, ServerProcess
+from cinelog_testkit.waiting import wait_until
 
 VERSION = "4.1.1"
 _READY_S = 90.0

@@ -1,9 +1,7 @@
-"""Free loopback ports, and waiting for a condition with a deadline."""
+"""Free loopback ports."""
 
 import random
 import socket
-import time
-from collections.abc import Callable
 
 # Below 32768 the kernel hands out no port by itself: a port found free here
 # can't become the local end of somebody's outgoing connection before it is used.
@@ -30,16 +28,3 @@ def free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
     raise OSError("no free loopback port between 20000 and 32000")
-
-
-def wait_until(condition: Callable[[], bool], *, deadline_s: float, what: str) -> None:
-    """Ask `condition` until it holds.
-
-    Raises:
-        TimeoutError: It did not hold within `deadline_s`; the message says `what` was awaited.
-    """
-    end = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {deadline_s:g} s")
-        time.sleep(0.03)

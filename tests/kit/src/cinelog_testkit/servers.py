@@ -13,7 +13,8 @@ from cinelog_testkit.availability import UnavailableError, give_up
 from cinelog_testkit.containers import Image, running
 from cinelog_testkit.kafka import VERSION as KAFKA_VERSION
 from cinelog_testkit.kafka import KafkaServer, brokers_of, native_kafka
-from cinelog_testkit.network import free_port, wait_until
+from cinelog_testkit.network import free_port
+from cinelog_testkit.waiting import wait_until
 
 __all__ = ["KafkaServer", "kafka_server"]
 

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cinelog_testkit.network import free_ports, wait_until
+from cinelog_testkit.network import free_ports
 from cinelog_testkit.process import Command, ServerProcess
+from cinelog_testkit.waiting import is_running, wait_until
 
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -15,11 +16,6 @@ def sleeper(folder: Path, script: str = SLEEP) -> ServerProcess:
     return ServerProcess(Command(argv=(sys.executable, "-c", script), folder=folder))
 
 
-def running(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 def test_a_stopped_server_is_gone(tmp_path: Path) -> None:
     server = sleeper(tmp_path)
     server.start()
@@ -27,7 +23,7 @@ def test_a_stopped_server_is_gone(tmp_path: Path) -> None:
 
     server.stop()
 
-    assert not running(pid)
+    assert not is_running(pid)
 
 
 def test_a_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
@@ -38,7 +34,7 @@ def test_a_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> N
 
     server.stop(patience_s=0.1)
 
-    assert not running(pid)
+    assert not is_running(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
@@ -56,7 +52,7 @@ def test_a_server_dies_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
         test_run.send_signal(signal.SIGKILL)
         test_run.wait()
 
-        wait_until(lambda: not running(pid), deadline_s=20, what="the orphan's end")
+        wait_until(lambda: not is_running(pid), deadline_s=20, what="the orphan's end")
 
 
 def test_free_ports_differ_and_lie_below_the_range_of_outgoing_connections() -> None:
