@@ -52,6 +52,11 @@ class FetchSource(Command, frozen=True, kw_only=True):
     regenerate: dict[str, int] = {}
     """Units whose stored bundle proved broken, by number: the generation to store them under."""
 
+    @property
+    def work(self) -> str:
+        """The whole source, or the units that are to be stored again."""
+        return ",".join(f"{n}.g{self.regenerate[n]}" for n in sorted(self.regenerate, key=int))
+
 
 class EncodeSegment(Command, frozen=True, kw_only=True):
     """Encode one work unit in every rendition of the recipe."""

@@ -184,6 +184,8 @@ class PlaylistExtended(Event, frozen=True, kw_only=True):
     units: int
     tracks: dict[str, int]
     key: str
+    ended: bool = False
+    """The playlist is complete: nothing will follow."""
 
     def subject(self) -> tuple[str | int, ...]:
         """The playlist's version."""

@@ -1,0 +1,107 @@
+"""Which work has its outcome, and what is still to be done: read off the state alone."""
+
+import re
+
+from msgspec.structs import replace
+
+from cinelog_merge.domain.state import RunState
+
+_UNIT = re.compile(r"(\d{1,9})\.g(\d{1,4})(?:\.|$)")
+
+
+def unit_of(work: str) -> tuple[int, int] | None:
+    """Return (unit, generation) of an encode command's `work`, or None if it names none."""
+    match = _UNIT.match(work)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def generation_wanted(run: RunState, n: int) -> int:
+    """Return the generation of unit `n` that counts."""
+    return run.wanted_generations.get(str(n), 0)
+
+
+def is_ready(run: RunState, n: int) -> bool:
+    """Whether the packets of unit `n` are stored in the generation that counts."""
+    return n in run.ready and run.ready_generations.get(str(n), 0) >= generation_wanted(run, n)
+
+
+def is_encoded(run: RunState, n: int) -> bool:
+    """Whether unit `n` is encoded in the generation that counts."""
+    return n in run.encoded and run.encoded_generations.get(str(n), 0) >= generation_wanted(run, n)
+
+
+def absent_units(run: RunState) -> frozenset[int]:
+    """Return the units that a revision merged into an earlier one."""
+    return frozenset(n for first, last in run.merged.items() for n in range(int(first) + 1, last + 1))
+
+
+def encoded_prefix(run: RunState) -> int:
+    """Return how many units from the first on can be shown without a hole."""
+    if not run.wanted_generations and not run.merged:
+        return run.encoded.prefix()
+    absent = absent_units(run)
+    n = 0
+    while n in absent or is_encoded(run, n):
+        n += 1
+    return n
+
+
+def all_encoded(run: RunState) -> bool:
+    """Whether the source has ended and every unit of it is encoded."""
+    return run.source is not None and encoded_prefix(run) >= run.source.units
+
+
+def tracks_complete(run: RunState) -> bool:
+    """Whether the source has ended and every fragment of every track is stored."""
+    return run.source is not None and all(
+        name in run.tracks and run.tracks[name].complete for name in run.source.tracks
+    )
+
+
+def broken_units(run: RunState) -> dict[str, int]:
+    """Return the units that are to be stored again: their number and generation."""
+    absent = absent_units(run)
+    return {
+        n: generation
+        for n, generation in run.wanted_generations.items()
+        if n not in run.merged and int(n) not in absent and not is_ready(run, int(n))
+    }
+
+
+def has_outcome(run: RunState, kind: str, work: str) -> bool:
+    """Whether this work is done, or nobody wants it any more."""
+    match kind:
+        case "fetch":
+            return run.source is not None if not work else _stored_again(run, work)
+        case "encode":
+            unit = unit_of(work)
+            if unit is None:
+                return True
+            return is_encoded(run, unit[0]) or generation_wanted(run, unit[0]) > unit[1]
+        case "probe":
+            return run.recipe is not None
+        case "extend":
+            return work.isdigit() and int(work) <= run.extended.version
+        case "assemble":
+            return run.assembled is not None
+        case _:
+            return run.ending is not None
+
+
+def forget_settled(run: RunState) -> RunState:
+    """Drop setbacks and in-flight commands whose work has its outcome: the state stays small."""
+    setbacks = {slot: one for slot, one in run.setbacks.items() if not _settled(run, slot)}
+    in_flight = {slot: one for slot, one in run.in_flight.items() if not _settled(run, slot)}
+    if len(setbacks) == len(run.setbacks) and len(in_flight) == len(run.in_flight):
+        return run
+    return replace(run, setbacks=setbacks, in_flight=in_flight)
+
+
+def _settled(run: RunState, slot: str) -> bool:
+    kind, _, work = slot.partition(":")
+    return has_outcome(run, kind, work)
+
+
+def _stored_again(run: RunState, work: str) -> bool:
+    units = [unit_of(part) for part in work.split(",")]
+    return all(unit is None or run.ready_generations.get(str(unit[0]), 0) >= unit[1] for unit in units)
