@@ -5,7 +5,7 @@ Two kernels do the same, one in Cython and one in plain Python; `backend` tells 
 
 from cinelog_fastio.bitstream import annexb_to_lengths
 from cinelog_fastio.bundles import BundleReader, BundleWriter, pack_bundle, unpack_bundle
-from cinelog_fastio.files import ChunkFile, checksum, checksum_file, copy_checked, verify_file
+from cinelog_fastio.files import ChunkFile, checksum, checksum_file, copy_checked, join_checked, verify_file
 from cinelog_fastio.records import (
     CARRIED,
     CORRUPT,
@@ -15,6 +15,7 @@ from cinelog_fastio.records import (
     BundleError,
     BundleSummary,
     CopySummary,
+    FileRange,
     Packet,
     StreamParameters,
 )
@@ -31,12 +32,14 @@ __all__ = [
     "BundleWriter",
     "ChunkFile",
     "CopySummary",
+    "FileRange",
     "Packet",
     "StreamParameters",
     "annexb_to_lengths",
     "checksum",
     "checksum_file",
     "copy_checked",
+    "join_checked",
     "pack_bundle",
     "unpack_bundle",
     "verify_file",

@@ -25,7 +25,7 @@ def choose(name: str) -> Kernel:
     try:
         return cast("Kernel", importlib.import_module(f"cinelog_fastio._{name}"))
     except ModuleNotFoundError as error:
-        if error.name != "cinelog_fastio._native":
+        if name != "native" or not str(error.name).startswith("cinelog_fastio._native"):
             raise
         raise ImportError(
             "cinelog_fastio._native has not been built for this Python; run requirements/install.sh,"

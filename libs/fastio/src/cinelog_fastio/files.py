@@ -1,16 +1,17 @@
 """Files as the downloader needs them: preallocated, written in any order, checked while the bytes pass."""
 
+import contextlib
 import errno
 import os
-import stat
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Condition
 from types import TracebackType
 from typing import Final, Self
 
 from cinelog_fastio import backend
-from cinelog_fastio.kernel import ByteSource
-from cinelog_fastio.records import CopySummary
+from cinelog_fastio.kernel import Appender, ByteSource
+from cinelog_fastio.records import CopySummary, FileRange
 
 _NO_PREALLOCATION: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
@@ -55,23 +56,47 @@ def copy_checked(
         EOFError: The source shrank meanwhile.
         OSError: Reading or writing failed, or there is no room for the whole copy.
     """
+    size = Path(source).stat().st_size
+    return join_checked(target, [FileRange(path=source, start=0, length=size)], threads)
+
+
+def join_checked(
+    target: str | os.PathLike[str], pieces: Sequence[bytes | FileRange], threads: int = 1
+) -> CopySummary:
+    """Write bytes and ranges of files one after another into `target`, hashing them in the same pass.
+
+    An existing target is replaced, a failed one removed. The bytes of files never become Python objects.
+
+    Raises:
+        ValueError: A source is the target itself, or `threads` is not positive.
+        EOFError: A source ends before its range does.
+        OSError: Reading or writing failed, or there is no room for all pieces.
+    """
     if threads < 1:
         raise ValueError(f"{threads} threads cannot copy")
-    with Path(source).open("rb", buffering=0) as reader:
-        status = os.fstat(reader.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "only regular files can be copied", os.fspath(source))
-        into = Path(target)
-        if into.exists() and into.samefile(source):
-            raise ValueError(f"{into} cannot be copied onto itself")
-        try:
-            with into.open("wb", buffering=0) as writer:
-                preallocate(writer.fileno(), status.st_size)
-                digest = backend.kernel.copy_range(reader.fileno(), writer.fileno(), status.st_size, threads)
-        except (OSError, EOFError):
-            into.unlink(missing_ok=True)
-            raise
-    return CopySummary(size=status.st_size, checksum=digest)
+    into = Path(target)
+    ranges = [piece for piece in pieces if isinstance(piece, FileRange)]
+    if into.exists() and any(into.samefile(piece.path) for piece in ranges):
+        raise ValueError(f"{into} cannot be copied onto itself")
+    size = sum(piece.length if isinstance(piece, FileRange) else len(piece) for piece in pieces)
+    with contextlib.ExitStack() as undo:
+        writer = undo.enter_context(into.open("wb", buffering=0))
+        undo.callback(into.unlink, missing_ok=True)
+        preallocate(writer.fileno(), size)
+        appender = backend.kernel.appender(writer.fileno())
+        for piece in pieces:
+            _append(appender, piece, threads)
+        undo.pop_all()
+        writer.close()
+    return CopySummary(size=appender.size, checksum=appender.checksum())
+
+
+def _append(appender: Appender, piece: bytes | FileRange, threads: int) -> None:
+    if not isinstance(piece, FileRange):
+        appender.write(piece)
+        return
+    with Path(piece.path).open("rb", buffering=0) as reader:
+        appender.copy(reader.fileno(), piece.start, piece.length, threads)
 
 
 def preallocate(descriptor: int, size: int) -> None:

@@ -43,6 +43,28 @@ class RecordCursor(Protocol):
         ...
 
 
+class Appender(Protocol):
+    """Fills a file from its start on and hashes what passes; not safe for several callers at once."""
+
+    size: int
+
+    def write(self, data: ByteSource) -> None:
+        """Append all of `data`."""
+        ...
+
+    def copy(self, source: int, start: int, length: int, threads: int) -> None:
+        """Append that range of another file.
+
+        Raises:
+            EOFError: The source ends before the range does.
+        """
+        ...
+
+    def checksum(self) -> int:
+        """Return the checksum of all that was appended."""
+        ...
+
+
 class Kernel(Protocol):
     """The byte-moving functions that exist twice."""
 
@@ -62,12 +84,8 @@ class Kernel(Protocol):
         """Write all of `data` at `offset`; return its checksum."""
         ...
 
-    def copy_range(self, source: int, target: int, size: int, threads: int) -> int:
-        """Copy the first `size` bytes of one file to another; return their checksum.
-
-        Raises:
-            EOFError: The source is shorter than `size`.
-        """
+    def appender(self, descriptor: int) -> Appender:
+        """Return an appender to a file that its caller has just made or emptied."""
         ...
 
     def pack_record(self, packet: Packet, index: int) -> bytes:

@@ -1,5 +1,6 @@
 """The values that a packet bundle carries, and the errors its readers raise."""
 
+import os
 from typing import Final
 
 import msgspec
@@ -60,6 +61,14 @@ class BundleSummary(msgspec.Struct, frozen=True, kw_only=True):
     payload_bytes: int
     size_bytes: int
     checksum: int
+
+
+class FileRange(msgspec.Struct, frozen=True, kw_only=True):
+    """`length` bytes of a file from the offset `start` on."""
+
+    path: str | os.PathLike[str]
+    start: int
+    length: int
 
 
 class CopySummary(msgspec.Struct, frozen=True, kw_only=True):

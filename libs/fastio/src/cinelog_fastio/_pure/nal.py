@@ -10,6 +10,8 @@ START_CODE: Final = b"\x00\x00\x01"
 
 def annexb_to_lengths(data: ByteSource) -> bytes:
     """Replace each start code by the unit's length in 4 bytes; see `Kernel.annexb_to_lengths`."""
+    if len(data) > 0xFFFF_FFFF:
+        raise ValueError("an Annex-B stream of 4 GiB or more has no 4-byte lengths")
     lead, *units = bytes(data).split(START_CODE)
     if lead.strip(b"\x00"):
         raise ValueError("no start code at the beginning of the Annex-B stream")

@@ -1,0 +1,3 @@
+from cinelog_fastio.kernel import ByteSource
+
+def annexb_to_lengths(data: ByteSource) -> bytes: ...
