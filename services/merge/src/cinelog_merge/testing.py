@@ -4,6 +4,7 @@ Used to show that whatever is delivered late, twice or never acknowledged, every
 """
 
 from functools import partial
+from typing import Any
 
 from cinelog_common.contract.commands import (
     AssembleOutput,
@@ -52,7 +53,7 @@ JOB = "00000000-0000-5000-8000-000000000001"
 POOLS = Pools(pools={"cpu": Pool(live_slots=2, encoders={"libx264": "165"})})
 
 
-def a_request(**options: object) -> JobRequested:
+def a_request(**options: Any) -> JobRequested:
     """Return a request for a small film."""
     return JobRequested(
         job=JOB, source=Source(url="https://example.org/film.mp4"), options=Options(**options)
@@ -251,13 +252,13 @@ class World:
         """Let the ledger take the next event.
 
         Args:
-            crash_after: The member dies after so many sends, before it could store the state; the event stays.
+            crash_after: The member dies after so many sends, before the state is stored; the event stays.
         """
         event = self.log[self.read]
         at = LogTime(epoch=1, offset=self.read, append_ms=self.now_ms)
         state = apply(self.state, event, at)
         decision = decide(state, self._pools, self.now_ms)
-        sends = [partial(self._send, order) for order in decision.orders]
+        sends: list[partial[None]] = [partial(self._send, order) for order in decision.orders]
         sends += [partial(self.log.append, event) for event in decision.events]
         for count, send in enumerate(sends):
             if crash_after is not None and count >= crash_after:
