@@ -167,7 +167,10 @@ def _download(folder: Path) -> None:
     (folder / "pom.xml").write_text(_POM)
     argv = ["mvn", "-B", "-q", "dependency:copy-dependencies", "-DincludeScope=runtime"]
     argv.append(f"-DoutputDirectory={folder / 'libs'}")
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    with tempfile.TemporaryDirectory(prefix="cinelog-maven-") as scratch:
+        # Maven's own plug-ins and second copies would stay in the user's home.
+        argv.append(f"-Dmaven.repo.local={scratch}")
+        done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise UnavailableError(f"Maven could not fetch Kafka: {(done.stdout + done.stderr)[-600:]}")
     # Formatting takes a JVM 2.5 s and its result differs only in two ids: it is done once, here.

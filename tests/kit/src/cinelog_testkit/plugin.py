@@ -7,6 +7,8 @@ import pytest
 
 if TYPE_CHECKING:
     from cinelog_testkit.kafka import KafkaServer
+    from cinelog_testkit.mongo import MongoServer
+    from cinelog_testkit.s3 import S3Server
 
 
 @pytest.fixture(scope="session")
@@ -15,4 +17,22 @@ def kafka() -> Iterator["KafkaServer"]:
     from cinelog_testkit.servers import kafka_server
 
     with kafka_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongo() -> Iterator["MongoServer"]:
+    """A MongoDB that all tests of the run share; each takes a database of its own."""
+    from cinelog_testkit.servers import mongo_server
+
+    with mongo_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator["S3Server"]:
+    """An S3 server that all tests of the run share; each takes a bucket of its own."""
+    from cinelog_testkit.servers import s3_server
+
+    with s3_server() as server:
         yield server

@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from cinelog_testkit.availability import UnavailableError
+from cinelog_testkit.waiting import wait_until
 
 # Linux kills the child when the *thread* that started it ends (prctl(2),
 # PR_SET_PDEATHSIG). Tests may start servers from short-lived threads, so one
@@ -104,3 +107,53 @@ class ServerProcess:
         if not self._log.exists():
             return ""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controlled:
+    """A server that fault tests may kill, pause and restart, if this run started it natively.
+
+    Each method raises `UnavailableError` for a server that somebody else started.
+    """
+
+    process: ServerProcess | None = field(default=None, repr=False)
+    answers: Callable[[], bool] = field(default=lambda: True, repr=False)
+
+    def own(self) -> ServerProcess:
+        """Return the process behind the server."""
+        if self.process is None:
+            raise UnavailableError("this server was not started natively by the test run")
+        return self.process
+
+    def kill(self) -> None:
+        """Kill the server as a crash would."""
+        self.own().kill()
+
+    def pause(self) -> None:
+        """Freeze the server."""
+        self.own().pause()
+
+    def resume(self) -> None:
+        """Let a frozen server run on."""
+        self.own().resume()
+
+    def restart(self) -> None:
+        """Start the server anew on its old data and port; return when it answers."""
+        self.own().kill()
+        self.own().start()
+        self.await_answer()
+
+    def await_answer(self, *, deadline_s: float = 60.0) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            UnavailableError: Its process ended, or did not answer within `deadline_s`.
+        """
+        process = self.own()
+        name = type(self).__name__
+        try:
+            wait_until(lambda: not process.alive() or self.answers(), deadline_s=deadline_s, what=name)
+        except TimeoutError as late:
+            raise UnavailableError(f"{late}: {process.last_words()}") from late
+        if not process.alive():
+            raise UnavailableError(f"{name} ended while starting: {process.last_words()}")
