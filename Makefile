@@ -1,0 +1,66 @@
+# Needs Python >= 3.11, make and a C compiler; everything else it gets itself.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+SOURCE ?= examples/big-buck-bunny.mp4
+OUT ?= out
+PACKAGES := cinelog cinelog_common cinelog_download cinelog_fastio cinelog_gateway cinelog_merge \
+	cinelog_storage cinelog_testkit cinelog_transcode
+PYPROJECTS := $(wildcard pyproject.toml */pyproject.toml */*/pyproject.toml)
+
+.PHONY: help install run test check lint types imports sizes unit real bench fmt docs lock clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+install: .venv/.installed ## Make the environment in .venv; the command is then .venv/bin/cinelog
+
+.venv/.installed: requirements/install.sh requirements/bootstrap.txt requirements/dev.txt $(PYPROJECTS) \
+		libs/fastio/setup.py $(wildcard libs/fastio/src/cinelog_fastio/*.pyx libs/fastio/src/cinelog_fastio/*.pxd)
+	@sh requirements/install.sh dev
+
+run: install ## Turn SOURCE (a URL or a file; default: the example clip) into video below OUT
+	@$(BIN)/cinelog run "$(SOURCE)" --out "$(OUT)"
+
+test: install ## Run every test; real servers are found or started
+	$(BIN)/python -m pytest
+
+unit: install ## Run the unit tests alone
+	$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit cli/tests/unit) tests/contract
+
+real: install ## Run what needs real Kafka, MongoDB, S3 or a browser
+	CINELOG_REQUIRE_REAL=1 $(BIN)/python -m pytest -m real
+
+check: lint types imports sizes ## What CI runs for style
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+
+imports: install
+	$(BIN)/lint-imports
+
+sizes: install
+	$(BIN)/python tools/sizes.py
+
+fmt: install ## Format the code
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format -q .
+
+docs: install ## Generate docs/events from the types
+	$(BIN)/python tools/events.py
+
+bench: install ## Measure against ffmpeg, side by side in one run
+	$(BIN)/python benchmarks/pipeline.py
+
+lock: install ## Choose dependencies anew and pin them with hashes
+	$(BIN)/uv lock --upgrade
+	$(BIN)/uv export -q --format requirements-txt --all-groups --no-emit-workspace --no-header -o requirements/dev.txt
+	$(BIN)/uv export -q --format requirements-txt --no-dev --no-emit-workspace --no-header --package cinelog -o requirements/runtime.txt
+
+clean: ## Remove what was built; the next command builds it again
+	rm -rf .venv build .mypy_cache .ruff_cache .import_linter_cache .hypothesis $(OUT)
+	find libs services cli tests -name '*.so' -delete -o -name '*.egg-info' -prune -exec rm -rf {} + -o -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""What every worker obeys: whether a run may still be worked on."""
+
+from collections.abc import Callable
+
+import msgspec
+from loguru import logger
+
+from cinelog_common.contract.commands import Command, PublishOutput
+from cinelog_common.contract.status import Control
+from cinelog_common.kafka.records import Record
+
+
+class Controls:
+    """The latest control of each job, as `cinelog.jobs.control` tells it."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, Control] = {}
+        self._watchers: list[Callable[[Control], None]] = []
+
+    def watch(self, watcher: Callable[[Control], None]) -> None:
+        """Call `watcher` with every change."""
+        self._watchers.append(watcher)
+
+    async def take(self, record: Record) -> None:
+        """Learn from one record of the topic; what is broken is logged and left out."""
+        if record.key is None:
+            return
+        if record.value is None:
+            self._latest.pop(record.key.decode("utf-8", "replace"), None)
+            return
+        try:
+            control = msgspec.json.decode(record.value, type=Control)
+        except msgspec.DecodeError as error:
+            logger.bind(action="control.ignored").warning("A broken control record: {}", error)
+            return
+        known = self._latest.get(control.job)
+        if known is not None and known.run > control.run:
+            return
+        self._latest[control.job] = control
+        for watcher in self._watchers:
+            watcher(control)
+
+    def permits(self, command: Command) -> bool:
+        """Whether `command` may be started, or go on.
+
+        A tombstone is written *because* the run was cancelled, so it goes on then.
+        """
+        control = self._latest.get(command.job)
+        if control is None or control.run < command.run:
+            return True
+        if control.run > command.run:
+            return False
+        if control.state == "cancelled":
+            return isinstance(command, PublishOutput) and command.outcome != "completed"
+        return control.state not in {"terminal", "deleted"}
