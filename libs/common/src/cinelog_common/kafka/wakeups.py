@@ -1,0 +1,131 @@
+"""Lets a waiting fetch end at once when this process appends to its in-process log.
+
+librdkafka's in-process broker answers a fetch either at once or when its wait is over; an append meanwhile
+does not end the wait, so that a record lay there for half the wait on average (250 ms measured), and a wait
+short enough to hide that costs several per cent of a core. Here the wait is ours: the broker is asked
+without a wait, and if it has nothing, we wait for an append of this process. What others append
+is found when the wait is over. Real brokers are left alone.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.produce import ProduceRequest
+
+_Send = Callable[..., Awaitable[Any]]
+
+
+class Wakeups:
+    """The fetches that wait for one in-process log; safe to use from several threads and loops."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: set[_Waiter] = set()
+
+    def notify(self, topics: Collection[str]) -> None:
+        """Wake every fetch that asked for one of these topics."""
+        with self._lock:
+            woken = [waiter for waiter in self._waiters if not waiter.topics.isdisjoint(topics)]
+        for waiter in woken:
+            waiter.wake()
+
+    @contextmanager
+    def waiter(self, topics: Collection[str]) -> "Iterator[_Waiter]":
+        """Watch these topics from now on, so that an append during the fetch itself is not missed."""
+        waiter = _Waiter(frozenset(topics))
+        with self._lock:
+            self._waiters.add(waiter)
+        try:
+            yield waiter
+        finally:
+            with self._lock:
+                self._waiters.discard(waiter)
+
+
+class _Waiter:
+    def __init__(self, topics: frozenset[str]) -> None:
+        self.topics = topics
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:  # its loop is closed: nobody waits any more
+            return
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait until woken, or return False when the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+_LOGS: dict[str, Wakeups] = {}
+
+
+def register(bootstrap: str) -> None:
+    """Say that the broker at this address lives in this process."""
+    _LOGS[bootstrap] = Wakeups()
+
+
+def unregister(bootstrap: str) -> None:
+    """Say that the broker at this address is gone."""
+    _LOGS.pop(bootstrap, None)
+
+
+def find(bootstrap: str) -> Wakeups | None:
+    """Return the wake-ups of the in-process broker at this address; None for a broker elsewhere."""
+    return _LOGS.get(bootstrap)
+
+
+def fetch_wait_ms(bootstrap: str) -> int:
+    """Return how long a fetch may wait for records.
+
+    A resumed partition waits for the fetch that is on its way, so not long; where appends and resumptions
+    end the wait, longer, as every fetch costs idle time (six consumers: 0.8 % of a core at 500 ms).
+    """
+    return 500 if find(bootstrap) is None else 1500
+
+
+def attach(client: Any, bootstrap: str) -> None:
+    """Give an `AIOKafkaClient`, a producer's or consumer's, the wake-ups of a broker in this process."""
+    wakeups = find(bootstrap)
+    if wakeups is None:
+        return
+    plain_send: _Send = client.send
+
+    async def send(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            return await _fetch(wakeups, request, lambda: plain_send(node_id, request, **options))
+        response = await plain_send(node_id, request, **options)
+        if isinstance(request, ProduceRequest):
+            wakeups.notify({topic for topic, _ in request._topics})  # noqa: SLF001
+        return response
+
+    client.send = send
+
+
+async def _fetch(wakeups: Wakeups, request: Any, ask: Callable[[], Awaitable[Any]]) -> Any:
+    wait_s = request._max_wait_ms / 1000  # noqa: SLF001
+    request._max_wait_ms = 0  # noqa: SLF001
+    with wakeups.waiter([topic for topic, _ in request.topics]) as waiter:
+        response = await ask()
+        if _has_something(response) or not await waiter.wait(wait_s):
+            return response
+        return await ask()
+
+
+def _has_something(response: Any) -> bool:
+    return any(
+        partition[1] or partition[-1]  # an error code, or records
+        for _, partitions in response.topics
+        for partition in partitions
+    )
