@@ -1,0 +1,1 @@
+"""What runs only in killable processes of its own: everything that touches hostile bytes or a driver."""

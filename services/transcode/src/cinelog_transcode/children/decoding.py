@@ -1,0 +1,129 @@
+"""From a bundle's packets to its frames, with a decoder that knows nothing of containers."""
+
+import contextlib
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+from av.codec.context import CodecContext
+from av.packet import PacketSideData, packet_sidedata_type_from_literal
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from cinelog_common.errors import Category, PermanentError
+from cinelog_fastio import CORRUPT, DISCARD, Packet, StreamParameters
+
+# libavcodec's own AV1 decoder wants hardware; VP8 and VP9 with alpha are not a matter here.
+_DECODERS = {"av1": "libdav1d"}
+
+
+class UndecodableError(PermanentError):
+    """There is no decoder for this codec, or it refuses the stream altogether."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message, category=Category.UNSUPPORTED_MEDIA, action="Convert the source to a common codec first."
+        )
+
+
+class BundleDecoder:
+    """Decodes packets in decode order; yields frames in presentation order with timeline pts.
+
+    A packet that the decoder refuses is noted and skipped: what it can still show is worth showing.
+
+    Attributes:
+        damaged: Pts of frames that the decoder marked corrupt and of packets that it refused.
+    """
+
+    def __init__(self, parameters: StreamParameters, *, threads: int, max_pixels: int) -> None:
+        self._time_base = Fraction(*parameters.time_base)
+        self._context = _open(parameters, threads, max_pixels)
+        self._discarded: set[int] = set()
+        self.damaged: list[int] = []
+
+    def decode(self, packet: Packet) -> Iterator[VideoFrame]:
+        """Feed one packet and yield the frames that are ready."""
+        if packet.flags & DISCARD and packet.pts is not None:
+            self._discarded.add(packet.pts)
+        try:
+            frames = self._context.decode(self._av_packet(packet))
+        except av.InvalidDataError:
+            if packet.pts is not None and not packet.flags & DISCARD:
+                self.damaged.append(packet.pts)
+            return
+        yield from self._presented(frames)
+
+    def flush(self) -> Iterator[VideoFrame]:
+        """Yield the frames that the decoder held back. The decoder is of no use afterwards."""
+        with contextlib.suppress(av.InvalidDataError, av.EOFError):
+            yield from self._presented(self._context.decode(None))
+
+    def _presented(self, frames: list[VideoFrame]) -> Iterator[VideoFrame]:
+        for frame in frames:
+            if frame.pts is None:
+                frame.pts = frame.dts
+            if frame.pts is None or frame.pts in self._discarded:
+                continue
+            if frame.is_corrupt:
+                self.damaged.append(frame.pts)
+            frame.time_base = self._time_base
+            yield frame
+
+    def _av_packet(self, packet: Packet) -> "av.Packet[Any]":
+        # A packet of its own size and not one around our bytes: decoders read up to 64 bytes past
+        # the end, and only libavcodec's own buffers have them.
+        made: av.Packet[Any] = av.Packet(len(packet.data))
+        if packet.data:
+            made.update(packet.data)
+        made.pts, made.dts = packet.pts, packet.dts
+        made.duration = packet.duration
+        made.time_base = self._time_base
+        made.is_keyframe = bool(packet.flags & 1)
+        made.is_corrupt = bool(packet.flags & CORRUPT)
+        for name, data in packet.side_data:
+            _attach(made, name, data)
+        return made
+
+
+def _attach(packet: "av.Packet[Any]", name: str, data: bytes) -> None:
+    try:
+        kind = packet_sidedata_type_from_literal(cast("Any", name))
+    except ValueError:
+        # A kind that this version of libavcodec does not know cannot matter to its decoders.
+        return
+    side = cast("Any", PacketSideData)(kind, len(data))
+    side.update(data)
+    packet.set_sidedata(side, move=True)
+
+
+def _open(parameters: StreamParameters, threads: int, max_pixels: int) -> VideoCodecContext:
+    name = _DECODERS.get(parameters.codec, parameters.codec)
+    try:
+        context = CodecContext.create(name, "r")
+        if not isinstance(context, VideoCodecContext):
+            raise UndecodableError(f"{parameters.codec} is not a codec of pictures.")
+        _configure(context, parameters)
+        context.thread_count = threads
+        context.thread_type = cast("Any", "AUTO" if threads > 1 else "NONE")
+        context.options = {"max_pixels": str(max_pixels)}
+        context.open()
+    except (av.FFmpegError, ValueError, OverflowError, TypeError) as error:
+        raise UndecodableError(f"The {parameters.codec} stream cannot be opened: {error}.") from error
+    return context
+
+
+def _configure(context: VideoCodecContext, parameters: StreamParameters) -> None:
+    if parameters.extradata:
+        context.extradata = parameters.extradata
+    attributes = parameters.attributes
+    # Codecs without headers of their own know their shape only from the container.
+    for name in ("width", "height", "bits_per_coded_sample"):
+        value = attributes.get(name)
+        if isinstance(value, int) and value > 0:
+            setattr(context, name, value)
+    pixel_format = attributes.get("pix_fmt", attributes.get("pixel_format"))
+    if isinstance(pixel_format, str) and pixel_format and parameters.codec == "rawvideo":
+        context.pix_fmt = pixel_format
+    tag = attributes.get("codec_tag")
+    if isinstance(tag, str) and len(tag) == 4:
+        context.codec_tag = tag

@@ -1,0 +1,35 @@
+"""The encoder child: one unit at a time, from a bundle to fragments. Killed if it stops reporting."""
+
+import msgspec
+from cinelog_common.child_channel import Send, serve
+from cinelog_common.clock import SystemClock
+from cinelog_common.errors import CinelogError
+
+from cinelog_transcode.children.units import encode_unit
+from cinelog_transcode.domain.tasks import EncodeTask, TaskProgress, UnitReport, failed
+
+_REPORT_EVERY_S = 0.25
+
+
+def handle(frame: bytes, send: Send) -> None:
+    """Do one task and send its reports, the last of them a `UnitReport` or a `TaskFailed`."""
+    task = msgspec.msgpack.decode(frame, type=EncodeTask)
+    clock = SystemClock()
+    reported = clock.monotonic() - _REPORT_EVERY_S
+
+    def report(done: int, total: int) -> None:
+        nonlocal reported
+        if clock.monotonic() - reported >= _REPORT_EVERY_S:
+            reported = clock.monotonic()
+            send(msgspec.msgpack.encode(TaskProgress(done=done, total=total)))
+
+    answer: UnitReport | object
+    try:
+        answer = encode_unit(task, report)
+    except CinelogError as error:
+        answer = failed(error)
+    send(msgspec.msgpack.encode(answer))
+
+
+if __name__ == "__main__":
+    serve(handle)

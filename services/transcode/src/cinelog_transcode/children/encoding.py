@@ -1,0 +1,157 @@
+"""One opened encoder: pictures in, packets out."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import msgspec
+from av.codec.context import CodecContext, Flags
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+from cinelog_common.cmaf.accessunits import sample_form
+from cinelog_common.cmaf.inits import VideoPresentation, parameter_hash, video_init
+from cinelog_common.contract.values import Recipe, Rendition
+from cinelog_common.errors import Category, PermanentError, TransientError
+
+from cinelog_transcode.domain.colours import colours_of
+from cinelog_transcode.domain.encoders import opening_options, table_of
+
+
+class EncoderUnavailableError(PermanentError):
+    """This encoder cannot be opened here: not in the build, no device, no driver, no free session."""
+
+    def __init__(self, encoder: str, reason: str) -> None:
+        super().__init__(
+            f"The encoder {encoder} cannot be used here: {reason}.",
+            category=Category.ENCODER_UNAVAILABLE,
+            action="Run `cinelog doctor` on this worker to see what works.",
+        )
+
+
+class EncoderFailedError(TransientError):
+    """An encoder that worked at its start refused a picture."""
+
+    def __init__(self, encoder: str, reason: str) -> None:
+        super().__init__(
+            f"The encoder {encoder} failed: {reason}.",
+            category=Category.ENCODER_UNAVAILABLE,
+            action="It is tried again; if it fails each time, set hardware to never.",
+        )
+
+
+class EncodedPacket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One access unit in the form of an MP4 sample; pts in ticks of the timeline."""
+
+    data: bytes
+    pts: int
+    keyframe: bool
+
+
+class RenditionEncoder:
+    """An encoder of one rendition, opened. Its time base is the timeline's, so VFR stays VFR."""
+
+    def __init__(self, recipe: Recipe, rendition: Rendition, threads: int) -> None:
+        """Open the encoder.
+
+        Raises:
+            EncoderUnavailableError: It does not open.
+            UnknownEncoderError: Nobody knows it.
+        """
+        self._name = recipe.encoder
+        self._recipe = recipe
+        self._rendition = rendition
+        self._context = _open(recipe, rendition, threads)
+        self._form = sample_form(self._context.codec.canonical_name, self._context.extradata)
+
+    def encode(self, frame: VideoFrame, *, force_keyframe: bool = False) -> Iterator[EncodedPacket]:
+        """Yield the packets that are ready once `frame` is in.
+
+        Raises:
+            EncoderFailedError: It was refused.
+        """
+        # Else the source's frame types would leak in (0 leaves the choice to the encoder).
+        frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
+        yield from self._packets(frame)
+
+    def flush(self) -> Iterator[EncodedPacket]:
+        """Yield what the encoder held back; it is of no use afterwards.
+
+        Raises:
+            EncoderFailedError: It failed.
+        """
+        yield from self._packets(None)
+
+    def init(self) -> bytes:
+        """Return the init segment of everything that this recipe makes in this rendition."""
+        colours = colours_of(self._recipe)
+        show = VideoPresentation(
+            width=self._rendition.width,
+            height=self._rendition.height,
+            sar=self._recipe.sample_aspect,
+            # The contract says how far to turn clockwise, MP4's matrix is made the other way round.
+            rotation=-self._recipe.rotation % 360,
+            primaries=colours.primaries,
+            transfer=colours.transfer,
+            matrix=colours.matrix,
+            full_range=colours.color_range == 2,
+            language=self._recipe.language,
+        )
+        return video_init(self._context, self._recipe.timescale, show)
+
+    def init_hash(self, init: bytes) -> str:
+        """Return the name under which segments say what init they fit."""
+        return parameter_hash(init)
+
+    def version(self, packet: bytes) -> str:
+        """Return libavcodec's version and, where its first packet tells, the encoder's own."""
+        major, minor, micro = av.library_versions["libavcodec"]
+        mark = table_of(self._name).maker_mark
+        own = re.search(mark.encode(), packet) if mark else None
+        return f"lavc{major}.{minor}.{micro}" + (f"-{own[1].decode()}" if own else "")
+
+    def _packets(self, frame: VideoFrame | None) -> Iterator[EncodedPacket]:
+        try:
+            packets = self._context.encode(frame)
+        except (av.FFmpegError, ValueError) as error:
+            raise EncoderFailedError(self._name, str(error)) from error
+        for packet in packets:
+            if packet.pts is None:
+                raise EncoderFailedError(self._name, "a packet without a time")
+            yield EncodedPacket(data=self._form(bytes(packet)), pts=packet.pts, keyframe=packet.is_keyframe)
+
+
+def _open(recipe: Recipe, rendition: Rendition, threads: int) -> VideoCodecContext:
+    opening = opening_options(recipe, rendition, threads)
+    colours = colours_of(recipe)
+    try:
+        context = CodecContext.create(recipe.encoder, "w")
+        assert isinstance(context, VideoCodecContext)
+        context.width, context.height = rendition.width, rendition.height
+        context.pix_fmt = opening.pixel_format
+        context.time_base = Fraction(*recipe.time_base)
+        context.framerate = Fraction(*recipe.frame_rate) if min(recipe.frame_rate) > 0 else Fraction(30)
+        context.sample_aspect_ratio = Fraction(*recipe.sample_aspect)
+        context.color_range, context.color_primaries = colours.color_range, colours.primaries
+        context.color_trc, context.colorspace = colours.transfer, colours.matrix
+        context.thread_count = threads
+        # PyAV's default, sliced threads, is 7 to 12 % slower and cuts every picture.
+        context.thread_type = cast("Any", "FRAME")
+        context.flags |= Flags.global_header | Flags.closed_gop
+        context.options = opening.options
+        context.open()
+    except (av.FFmpegError, ValueError, ZeroDivisionError) as error:
+        raise EncoderUnavailableError(recipe.encoder, _reason(error)) from error
+    if context.options:
+        # libavcodec leaves behind what it did not understand: a wrong table, found out by the proof.
+        raise EncoderUnavailableError(recipe.encoder, f"it knows no option {', '.join(context.options)}")
+    return context
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, av.codec.codec.UnknownCodecError):
+        return "this build has no such encoder"
+    if isinstance(error, av.FFmpegError):
+        return f"it does not open ({error.strerror})"
+    return str(error)

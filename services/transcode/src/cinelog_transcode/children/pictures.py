@@ -1,0 +1,162 @@
+"""From decoded frames to the pictures that each encoder wants: one filter graph, one decode."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.filter import Graph
+from av.filter.context import FilterContext
+from av.video.frame import VideoFrame
+from cinelog_common.contract.values import Value
+
+# H.273: 0 is no matrix at all. Swscale's names for the others that it makes.
+_RGB = 0
+_MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
+
+
+class Shape(Value, frozen=True, kw_only=True):
+    """What pictures must become. `color_range` is 1 (limited), 2 (full) or 0: as nobody said, limited."""
+
+    width: int
+    height: int
+    pixel_format: str
+    color_range: int = 0
+    color_matrix: int = 2
+    """Asked for only of RGB pictures; others keep theirs."""
+
+
+class Picture(Value, frozen=True, kw_only=True):
+    """One frame for one of the shapes, by its place in their list; pts in ticks of the timeline."""
+
+    shape: int
+    frame: VideoFrame
+
+
+class _Input(Value, frozen=True, kw_only=True):
+    width: int
+    height: int
+    pixel_format: str
+    color_matrix: int
+    color_range: int
+
+
+class PictureGraph:
+    """Turns each frame into one picture per shape.
+
+    A frame that has a shape already goes through untouched. When the source changes its size or
+    format, a new graph is made. Deinterlacing looks at the neighbours, so it is fed every frame that
+    is decoded, those of the neighbouring units too, and whoever calls chooses among the results.
+    """
+
+    def __init__(self, shapes: tuple[Shape, ...], time_base: Fraction, *, deinterlace: bool = False) -> None:
+        self._shapes = shapes
+        self._time_base = time_base
+        self._deinterlace = deinterlace
+        self._input: _Input | None = None
+        # Filters know their graph only weakly; without this it would be freed under them.
+        self._graph: Graph | None = None
+        self._source: FilterContext | None = None
+        self._sinks: list[tuple[int, FilterContext]] = []
+        self._untouched: tuple[int, ...] = ()
+
+    def push(self, frame: VideoFrame) -> Iterator[Picture]:
+        """Yield the pictures that are ready once `frame` is known."""
+        shape = _Input(
+            width=frame.width,
+            height=frame.height,
+            pixel_format=frame.format.name,
+            color_matrix=int(frame.colorspace),
+            color_range=int(frame.color_range),
+        )
+        if shape != self._input:
+            yield from self.flush()
+            self._input = shape
+            self._build(shape)
+        for index in self._untouched:
+            yield Picture(shape=index, frame=frame)
+        if self._source is not None:
+            self._source.push(frame)
+            yield from self._pull()
+
+    def flush(self) -> Iterator[Picture]:
+        """Yield the pictures that waited for a neighbour."""
+        if self._source is not None:
+            self._source.push(None)
+            yield from self._pull()
+        self._input = self._source = self._graph = None
+        self._sinks = []
+        self._untouched = ()
+
+    def _build(self, shape: _Input) -> None:
+        if not self._deinterlace:
+            self._untouched = tuple(at for at, want in enumerate(self._shapes) if _fits(shape, want))
+        wanted = [(at, want) for at, want in enumerate(self._shapes) if at not in self._untouched]
+        if not wanted:
+            return
+        graph = Graph()
+        graph.threads = 1
+        source = graph.add("buffer", **_buffer(shape, self._time_base))
+        last = source
+        if self._deinterlace:
+            # Only what is marked as interlaced, one frame for each frame: counts and times stay.
+            last = _after(last, graph.add("bwdif", mode="send_frame", parity="auto", deint="interlaced"))
+        split = _after(last, graph.add("split", str(len(wanted))))
+        for output, (at, want) in enumerate(wanted):
+            scale = graph.add("scale", **_scale(shape, want))
+            split.link_to(scale, output)
+            form = _after(scale, graph.add("format", want.pixel_format))
+            self._sinks.append((at, _after(form, graph.add("buffersink"))))
+        graph.configure()
+        self._graph, self._source = graph, source
+
+    def _pull(self) -> Iterator[Picture]:
+        for index, sink in self._sinks:
+            while True:
+                try:
+                    frame = sink.pull()
+                except (av.BlockingIOError, av.EOFError):
+                    break
+                assert isinstance(frame, VideoFrame)
+                self._retime(frame)
+                yield Picture(shape=index, frame=frame)
+
+    def _retime(self, frame: VideoFrame) -> None:
+        # bwdif halves its time base.
+        own = frame.time_base
+        if own is not None and own != self._time_base and frame.pts is not None:
+            frame.pts = round(frame.pts * own / self._time_base)
+            frame.time_base = self._time_base
+
+
+def _fits(have: _Input, want: Shape) -> bool:
+    return (have.width, have.height, have.pixel_format) == (want.width, want.height, want.pixel_format) and (
+        have.color_range or 1
+    ) == (want.color_range or 1)
+
+
+def _after(before: FilterContext, this: FilterContext) -> FilterContext:
+    before.link_to(this)
+    return this
+
+
+def _buffer(shape: _Input, time_base: Fraction) -> dict[str, str]:
+    return {
+        "video_size": f"{shape.width}x{shape.height}",
+        "pix_fmt": shape.pixel_format,
+        "time_base": f"{time_base.numerator}/{time_base.denominator}",
+        "pixel_aspect": "1/1",
+        "colorspace": str(shape.color_matrix),
+        "range": str(shape.color_range),
+    }
+
+
+def _scale(have: _Input, want: Shape) -> dict[str, str]:
+    options = {
+        "w": str(want.width),
+        "h": str(want.height),
+        "flags": "bicubic",
+        "out_range": "full" if want.color_range == 2 else "limited",
+    }
+    if have.color_matrix == _RGB:
+        options["out_color_matrix"] = _MATRICES.get(want.color_matrix, "bt601")
+    return options

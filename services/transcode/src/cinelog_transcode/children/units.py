@@ -1,0 +1,219 @@
+"""Encoding one unit from beginning to end: the work of the encoder child, without its pipe."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+
+import msgspec
+from av.video.frame import VideoFrame
+from cinelog_common.clock import Clock, SystemClock
+from cinelog_common.contract.units import UnitMeta, decode_meta
+from cinelog_common.errors import Category, PermanentError
+from cinelog_fastio import DISCARD, BundleError, BundleReader
+
+from cinelog_transcode.children.decoding import BundleDecoder
+from cinelog_transcode.children.encoding import RenditionEncoder
+from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape
+from cinelog_transcode.children.thumbnails import ThumbnailWriter
+from cinelog_transcode.children.writing import PartWriter, WritingPlan
+from cinelog_transcode.domain.colours import colours_of
+from cinelog_transcode.domain.damage import UnitCount, damaged_stretches, miscount
+from cinelog_transcode.domain.encoders import opening_options
+from cinelog_transcode.domain.parts import Span, plan_parts
+from cinelog_transcode.domain.tasks import EncodeTask, RenditionReport, UnitReport
+from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
+
+THUMBNAILS = "thumbnails.pkts"
+
+
+class DamagedError(PermanentError):
+    """The unit's packets are not what they should be, or do not decode to what was promised."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            category=Category.DAMAGED,
+            action="Check that the source plays to its end, or get it again.",
+        )
+
+
+OnProgress = Callable[[int, int], None]
+"""Called with the frames decoded so far and those expected, for every frame."""
+
+
+def encode_unit(task: EncodeTask, on_progress: OnProgress, clock: Clock | None = None) -> UnitReport:
+    """Encode a unit and leave its parts and thumbnails in the task's folder.
+
+    Raises:
+        DamagedError: A broken bundle, or another number of frames than it promises.
+        UndecodableError: No decoder opens.
+        EncoderUnavailableError: The encoder does not open.
+        EncoderFailedError: The encoder refused a picture.
+        SeamError: The result would not join.
+    """
+    clock = clock or SystemClock()
+    began = clock.monotonic()
+    try:
+        with BundleReader.open(task.bundle) as bundle:
+            report = _Work(task, bundle, on_progress).run()
+    except BundleError as error:
+        raise DamagedError(f"The stored packets of unit {task.n} are damaged: {error}.") from error
+    return msgspec.structs.replace(report, encode_s=round(clock.monotonic() - began, 3))
+
+
+class _Rendition:
+    """An encoder with its writer, and the part that it is in."""
+
+    def __init__(self, encoder: RenditionEncoder, writer: PartWriter, parts: tuple[Span, ...]) -> None:
+        self.encoder = encoder
+        self._writer = writer
+        self._starts = [part.start for part in parts]
+        self._begun = 0
+
+    def add(self, frame: VideoFrame, pts: int) -> None:
+        begins = self._begun < len(self._starts) and pts >= self._starts[self._begun]
+        self._begun += begins
+        for packet in self.encoder.encode(frame, force_keyframe=begins):
+            self._writer.add(packet)
+
+    def close(self, name: str) -> RenditionReport:
+        for packet in self.encoder.flush():
+            self._writer.add(packet)
+        init = self.encoder.init()
+        return RenditionReport(
+            name=name, init=init, init_hash=self.encoder.init_hash(init), parts=self._writer.close()
+        )
+
+
+class _Work:
+    def __init__(self, task: EncodeTask, bundle: BundleReader, on_progress: OnProgress) -> None:
+        self._task = task
+        self._bundle = bundle
+        self._on_progress = on_progress
+        self._meta = _meta(bundle, task.n)
+        self._time_base = Fraction(*task.recipe.time_base)
+        if Fraction(*bundle.parameters.time_base) != self._time_base:
+            raise DamagedError(f"The packets of unit {task.n} have another time base than the recipe.")
+        self._decoder = BundleDecoder(bundle.parameters, threads=task.threads, max_pixels=task.max_pixels)
+
+    def run(self) -> UnitReport:
+        task, meta = self._task, self._meta
+        renditions = self._renditions(self._parts())
+        frames = 0
+        with ExitStack() as stack:
+            thumbnails = stack.enter_context(self._thumbnails())
+            takes = ThumbnailClock(meta.start, round(task.thumbnail_every_s / self._time_base)).takes
+            graph = PictureGraph(self._shapes(), self._time_base, deinterlace=task.recipe.deinterlace)
+            for frame in self._frames():
+                assert frame.pts is not None
+                if self._belongs(frame.pts):
+                    frames += 1
+                    if takes(frame.pts):
+                        thumbnails.add(frame)
+                self._feed(graph.push(frame), renditions)
+                self._on_progress(frames, meta.frames)
+            self._feed(graph.flush(), renditions)
+            warnings = self._judge(frames)
+            reports = tuple(
+                rendition.close(wanted.name)
+                for rendition, wanted in zip(renditions, task.recipe.renditions, strict=True)
+            )
+            pictures = thumbnails.count
+        return UnitReport(
+            frames=frames,
+            start=meta.start,
+            end=meta.end,
+            renditions=reports,
+            thumbnails=THUMBNAILS if pictures else None,
+            warnings=warnings,
+        )
+
+    def _frames(self) -> Iterator[VideoFrame]:
+        for packet in self._bundle:
+            yield from self._decoder.decode(packet)
+        yield from self._decoder.flush()
+
+    def _feed(self, pictures: Iterator[Picture], renditions: list[_Rendition]) -> None:
+        for picture in pictures:
+            pts = picture.frame.pts
+            if pts is not None and self._belongs(pts):
+                renditions[picture.shape].add(picture.frame, pts)
+
+    def _belongs(self, pts: int) -> bool:
+        return self._meta.start <= pts < self._meta.end
+
+    def _judge(self, frames: int) -> tuple[str, ...]:
+        meta = self._meta
+        stretches = damaged_stretches(
+            (pts for pts in self._decoder.damaged if self._belongs(pts)), self._time_base
+        )
+        if frames != meta.frames or not frames:
+            count = UnitCount(
+                n=meta.n,
+                start_s=float(meta.start * self._time_base),
+                end_s=float(meta.end * self._time_base),
+                expected=meta.frames,
+                found=frames,
+            )
+            raise DamagedError(" ".join((miscount(count), *stretches)))
+        return stretches
+
+    def _parts(self) -> tuple[Span, ...]:
+        span = Span(start=self._meta.start, end=self._meta.end)
+        longest = max(1, math.floor(Fraction(self._task.recipe.max_segment_s) / self._time_base))
+        if span.end - span.start <= longest:
+            return (span,)
+        shown = sorted(
+            packet.pts
+            for packet in self._bundle
+            if packet.pts is not None and not packet.flags & DISCARD and self._belongs(packet.pts)
+        )
+        return plan_parts(shown, span, longest)
+
+    def _shapes(self) -> tuple[Shape, ...]:
+        recipe = self._task.recipe
+        return tuple(
+            Shape(
+                width=rendition.width,
+                height=rendition.height,
+                pixel_format=opening_options(recipe, rendition, 1).pixel_format,
+                color_range=recipe.color_range,
+                color_matrix=colours_of(recipe).matrix,
+            )
+            for rendition in recipe.renditions
+        )
+
+    def _renditions(self, parts: tuple[Span, ...]) -> list[_Rendition]:
+        task = self._task
+        return [
+            _Rendition(
+                RenditionEncoder(task.recipe, rendition, task.threads),
+                PartWriter(
+                    WritingPlan(
+                        folder=task.folder,
+                        name=f"r{at}",
+                        n=task.n,
+                        parts=parts,
+                        ticks=task.recipe.time_base[0],
+                    )
+                ),
+                parts,
+            )
+            for at, rendition in enumerate(task.recipe.renditions)
+        ]
+
+    def _thumbnails(self) -> ThumbnailWriter:
+        size = thumbnail_size(self._meta.video, self._task.recipe, self._task.thumbnail_width)
+        return ThumbnailWriter(Path(self._task.folder) / THUMBNAILS, size, self._time_base)
+
+
+def _meta(bundle: BundleReader, n: int) -> UnitMeta:
+    try:
+        meta = decode_meta(bundle.meta)
+    except msgspec.DecodeError as error:
+        raise DamagedError(f"The stored packets of unit {n} do not say what they are: {error}.") from error
+    if meta.n != n or meta.end <= meta.start:
+        raise DamagedError(f"The stored packets of unit {n} say that they are of unit {meta.n}.")
+    return meta

@@ -1,0 +1,348 @@
+"""Every encoder as data: how a recipe becomes the options of one encoder of libavcodec.
+
+A table's texts are templates over the fields of `Wish`; an option whose field is None is left out.
+Each table keeps to the rules that make segments joinable: closed GOPs, a real IDR where one is
+forced, parameter sets that depend on the recipe alone, and constant quality with a cap (capped CRF)
+instead of a bitrate, which would waste bits at every seam.
+"""
+
+import string
+
+from cinelog_common.contract.values import Recipe, Rendition, Value
+from cinelog_common.errors import Category, PermanentError
+
+from cinelog_transcode.domain.presets import (
+    AMF_PRESETS,
+    NVENC_PRESETS,
+    QSV_PRESETS,
+    SVTAV1_PRESETS,
+    VIDEOTOOLBOX_PRESETS,
+    VPX_PRESETS,
+    X26X_PRESETS,
+)
+
+KEYFRAME_INTERVAL = 250
+"""Frames between keyframes nobody asked for; ffmpeg's own default for x264 and x265."""
+
+
+class EncoderTable(Value, frozen=True, kw_only=True):
+    """One encoder: its options, and what it wants its pictures to be."""
+
+    name: str
+    codec: str
+    pool: str
+    presets: dict[str, str]
+    options: dict[str, str]
+    parameters: tuple[str, ...] = ()
+    """Joined by colons into the option named by `parameters_option`."""
+    parameters_option: str = ""
+    surfaces: dict[str, str] = {}
+    """Pixel format of the recipe to the one the encoder is given; itself where it is not named."""
+    maker_mark: str = ""
+    """What the encoder's own version follows in its first packet, as a regular expression."""
+
+
+class Wish(Value, frozen=True, kw_only=True):
+    """What the templates are filled with. Bitrates are in bits per second; None leaves an option out."""
+
+    preset: str
+    crf: int
+    threads: int
+    keyframe_interval: int = KEYFRAME_INTERVAL
+    max_rate: int | None
+    buffer_size: int | None
+    level: str | None
+    level_tenths: int | None
+    """3.1 as 31."""
+    quality: int
+    """`crf` turned into 1 (worst) to 100 (best), times the 118 of libavutil's lambda scale."""
+
+
+class OpeningOptions(Value, frozen=True, kw_only=True):
+    """What an encoder is opened with."""
+
+    pixel_format: str
+    options: dict[str, str]
+
+
+class UnknownEncoderError(PermanentError):
+    """No table names this encoder."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no encoder {name[:60]!r}.",
+            category=Category.ENCODER_UNAVAILABLE,
+            action="Choose another codec, or set hardware to auto.",
+        )
+
+
+def table_of(name: str) -> EncoderTable:
+    """Return the table of an encoder.
+
+    Raises:
+        UnknownEncoderError: There is none.
+    """
+    table = TABLES.get(name)
+    if table is None:
+        raise UnknownEncoderError(name)
+    return table
+
+
+def tables_of_pool(pool: str) -> tuple[EncoderTable, ...]:
+    """Return the encoders that a worker of `pool` tries."""
+    return tuple(table for table in TABLES.values() if table.pool == pool)
+
+
+def opening_options(recipe: Recipe, rendition: Rendition, threads: int) -> OpeningOptions:
+    """Return what the recipe's encoder is opened with for one rendition.
+
+    Raises:
+        UnknownEncoderError: No table names the encoder.
+    """
+    table = table_of(recipe.encoder)
+    wish = _wish(recipe, rendition, table, threads)
+    values = {name: getattr(wish, name) for name in Wish.__struct_fields__}
+    options = _filled(table.options, values)
+    parameters = [_fill(template, values) for template in table.parameters]
+    joined = ":".join(parameter for parameter in parameters if parameter is not None)
+    if joined:
+        options[table.parameters_option] = joined
+    return OpeningOptions(
+        pixel_format=table.surfaces.get(recipe.pixel_format, recipe.pixel_format), options=options
+    )
+
+
+def _wish(recipe: Recipe, rendition: Rendition, table: EncoderTable, threads: int) -> Wish:
+    rate = rendition.max_rate_k * 1000 or None
+    worst = 63 if recipe.codec in {"av1", "vp9"} else 51
+    return Wish(
+        preset=table.presets.get(recipe.preset, table.presets["medium"]),
+        crf=rendition.crf,
+        threads=threads,
+        max_rate=rate,
+        # Two seconds of the cap: long enough for a hard cut, short enough that a player's buffer holds it.
+        buffer_size=None if rate is None else 2 * rate,
+        level=rendition.level or None,
+        level_tenths=round(float(rendition.level) * 10) if rendition.level else None,
+        quality=118 * max(1, min(100, round(100 - rendition.crf * 100 / worst))),
+    )
+
+
+def _filled(templates: dict[str, str], values: dict[str, object]) -> dict[str, str]:
+    filled = {name: _fill(template, values) for name, template in templates.items()}
+    return {name: value for name, value in filled.items() if value is not None}
+
+
+def _fill(template: str, values: dict[str, object]) -> str | None:
+    fields = [field for _, field, _, _ in string.Formatter().parse(template) if field]
+    return None if any(values[field] is None for field in fields) else template.format(**values)
+
+
+_CAP = {"maxrate": "{max_rate}", "bufsize": "{buffer_size}"}
+_GOP = {"g": "{keyframe_interval}"}
+_SEMIPLANAR = {"yuv420p": "nv12", "yuv420p10le": "p010le"}
+
+_NVENC = {
+    "preset": "{preset}",
+    "tune": "hq",
+    "rc": "vbr",
+    "cq": "{crf}",
+    # 0 leaves the rate to cq alone, below the cap.
+    "b": "0",
+    **_CAP,
+    **_GOP,
+    "forced-idr": "1",
+    "strict_gop": "1",
+    "rc-lookahead": "20",
+    "spatial-aq": "1",
+}
+_QSV = {
+    "preset": "{preset}",
+    # With a cap this is QVBR, which wants a target too; without one it is ICQ.
+    "global_quality": "{crf}",
+    "b": "{max_rate}",
+    **_CAP,
+    **_GOP,
+    "forced_idr": "1",
+}
+_AMF = {
+    "usage": "transcoding",
+    "quality": "{preset}",
+    "rc": "qvbr",
+    "qvbr_quality_level": "{crf}",
+    "b": "{max_rate}",
+    **_CAP,
+    **_GOP,
+    "forced_idr": "1",
+}
+_VIDEOTOOLBOX = {
+    "flags": "+qscale",
+    "global_quality": "{quality}",
+    "maxrate": "{max_rate}",
+    "prio_speed": "{preset}",
+    "realtime": "0",
+    # Software behind a hardware name would not be what the user was told.
+    "allow_sw": "0",
+    **_GOP,
+}
+
+_ALL = (
+    EncoderTable(
+        name="libx264",
+        codec="h264",
+        pool="cpu",
+        presets=X26X_PRESETS,
+        options={
+            "preset": "{preset}",
+            "crf": "{crf}",
+            "level": "{level}",
+            "forced-idr": "1",
+            **_CAP,
+            **_GOP,
+        },
+        # stitchable: headers do not depend on what is in the pictures, so all segments share one set.
+        parameters=("stitchable=1", "open-gop=0"),
+        parameters_option="x264-params",
+        maker_mark=r"x264 - core (\d+)",
+    ),
+    EncoderTable(
+        name="libx265",
+        codec="hevc",
+        pool="cpu",
+        presets=X26X_PRESETS,
+        options={"preset": "{preset}", "crf": "{crf}", "forced-idr": "1", **_CAP, **_GOP},
+        # info: the SEI with all settings would make the parameter sets differ with the thread count.
+        parameters=(
+            "open-gop=0",
+            "repeat-headers=0",
+            "info=0",
+            "log-level=none",
+            "high-tier=0",
+            "level-idc={level}",
+            "pools={threads}",
+            "frame-threads={threads}",
+        ),
+        parameters_option="x265-params",
+    ),
+    EncoderTable(
+        name="libsvtav1",
+        codec="av1",
+        pool="cpu",
+        presets=SVTAV1_PRESETS,
+        options={"preset": "{preset}", "crf": "{crf}", **_CAP, **_GOP},
+        parameters=("lp={threads}", "irefresh-type=2"),
+        parameters_option="svtav1-params",
+    ),
+    EncoderTable(
+        name="libvpx-vp9",
+        codec="vp9",
+        pool="cpu",
+        presets=VPX_PRESETS,
+        # With crf, `b` is the ceiling of constrained quality.
+        options={
+            "deadline": "good",
+            "cpu-used": "{preset}",
+            "crf": "{crf}",
+            "b": "{max_rate}",
+            "row-mt": "1",
+            **_GOP,
+        },
+    ),
+    EncoderTable(
+        name="h264_nvenc",
+        codec="h264",
+        pool="nvidia",
+        presets=NVENC_PRESETS,
+        options={**_NVENC, "profile": "high", "level": "{level}", "bf": "3", "b_ref_mode": "middle"},
+    ),
+    EncoderTable(
+        name="hevc_nvenc",
+        codec="hevc",
+        pool="nvidia",
+        presets=NVENC_PRESETS,
+        options={**_NVENC, "tier": "main", "level": "{level}", "bf": "3"},
+        surfaces={"yuv420p10le": "p010le"},
+    ),
+    EncoderTable(
+        name="av1_nvenc",
+        codec="av1",
+        pool="nvidia",
+        presets=NVENC_PRESETS,
+        options=_NVENC,
+        surfaces={"yuv420p10le": "p010le"},
+    ),
+    EncoderTable(
+        name="h264_qsv",
+        codec="h264",
+        pool="intel",
+        presets=QSV_PRESETS,
+        options={**_QSV, "profile": "high", "level": "{level_tenths}", "bf": "3"},
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="hevc_qsv",
+        codec="hevc",
+        pool="intel",
+        presets=QSV_PRESETS,
+        options={**_QSV, "level": "{level_tenths}", "bf": "3"},
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="av1_qsv",
+        codec="av1",
+        pool="intel",
+        presets=QSV_PRESETS,
+        options=_QSV,
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="vp9_qsv",
+        codec="vp9",
+        pool="intel",
+        presets=QSV_PRESETS,
+        options={name: value for name, value in _QSV.items() if name != "forced_idr"},
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="h264_amf",
+        codec="h264",
+        pool="amd",
+        presets=AMF_PRESETS,
+        options={**_AMF, "profile": "high", "level": "{level}", "bf": "2"},
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="hevc_amf",
+        codec="hevc",
+        pool="amd",
+        presets=AMF_PRESETS,
+        options={**_AMF, "profile_tier": "main", "level": "{level}"},
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="av1_amf",
+        codec="av1",
+        pool="amd",
+        presets=AMF_PRESETS,
+        options=_AMF,
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="h264_videotoolbox",
+        codec="h264",
+        pool="apple",
+        presets=VIDEOTOOLBOX_PRESETS,
+        options={**_VIDEOTOOLBOX, "profile": "high", "level": "{level}", "bf": "2"},
+        surfaces=_SEMIPLANAR,
+    ),
+    EncoderTable(
+        name="hevc_videotoolbox",
+        codec="hevc",
+        pool="apple",
+        presets=VIDEOTOOLBOX_PRESETS,
+        options={**_VIDEOTOOLBOX, "bf": "2"},
+        surfaces=_SEMIPLANAR,
+    ),
+)
+
+TABLES: dict[str, EncoderTable] = {table.name: table for table in _ALL}

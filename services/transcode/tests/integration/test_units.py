@@ -1,0 +1,193 @@
+"""Units encoded for real: what comes out must be the frames that went in."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cinelog_common.cmaf.fragments import read_fragment
+from cinelog_common.cmaf.inits import init_info
+from cinelog_common.contract.values import Rendition
+from cinelog_common.errors import Category
+from cinelog_fastio import BundleReader
+from cinelog_transcode.children.units import DamagedError, encode_unit
+from cinelog_transcode.domain.tasks import EncodeTask
+
+CFR = tuple(range(0, 100 * 512, 512))
+OPEN_GOP = {"x264-params": "open-gop=1:keyint=25:min-keyint=25:scenecut=0:bframes=3:b-adapt=0"}
+CLOSED_GOP = {"x264-params": "open-gop=0:keyint=25:min-keyint=25:scenecut=0"}
+
+
+def silent(done: int, total: int) -> None:
+    pass
+
+
+def task(folder: Path, bundle: Path, recipe: Any, **changes: Any) -> EncodeTask:
+    return EncodeTask(bundle=str(bundle), folder=str(folder), recipe=recipe, **{"n": 0, **changes})
+
+
+@pytest.mark.parametrize("options", [OPEN_GOP, CLOSED_GOP], ids=["open", "closed"])
+def test_units_of_h264_show_the_frames_of_the_source_and_join(
+    studio: Any, tmp_path: Path, options: dict[str, str]
+) -> None:
+    footage = studio.make(studio.spec(options=options, pts=CFR))
+    recipe = studio.recipe(footage)
+    fragments, init = [], set()
+
+    for n in range(4):
+        cut = studio.cut(n=n, start=n * 25 * 512, end=(n + 1) * 25 * 512)
+        bundle = studio.bundle(tmp_path / f"{n}.pkts", footage, cut)
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        report = encode_unit(task(folder, bundle, recipe, n=n), silent)
+        (rendition,) = report.renditions
+        fragments.append((folder / rendition.parts[0].file).read_bytes())
+        init.add(rendition.init)
+        assert (report.frames, len(rendition.parts)) == (25, 1)
+
+    assert len(init) == 1
+    shown = studio.play(init.pop(), fragments)
+    assert shown.pts == list(CFR)
+    assert shown.numbers() == list(range(100))
+
+
+def test_a_variable_frame_rate_keeps_every_time(studio: Any, tmp_path: Path) -> None:
+    gaps = [256, 256, 6400, 512, 25600, 256, 512, 512, 1024, 256] * 3
+    times = [0]
+    for gap in gaps:
+        times.append(times[-1] + gap)
+    footage = studio.make(studio.spec(pts=tuple(times)))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=times[-1] + 30000))
+
+    report = encode_unit(task(tmp_path, bundle, studio.recipe(footage, max_segment_s=60.0)), silent)
+
+    shown = studio.play_report(tmp_path, report.renditions[0])
+    assert shown.pts == times
+    assert shown.numbers() == list(range(len(times)))
+
+
+def test_a_long_unit_becomes_parts_that_each_begin_with_an_idr(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR, options={"x264-params": "keyint=infinite:scenecut=0"}))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=100 * 512))
+
+    report = encode_unit(task(tmp_path, bundle, studio.recipe(footage, max_segment_s=1.5)), silent)
+
+    (rendition,) = report.renditions
+    assert [(part.start, part.end) for part in rendition.parts] == [
+        (0, 33 * 512), (33 * 512, 66 * 512), (66 * 512, 100 * 512)
+    ]  # fmt: skip
+    for part in rendition.parts:
+        fragment = read_fragment((tmp_path / part.file).read_bytes())
+        assert fragment.samples[0].sync
+        assert fragment.duration == part.end - part.start
+        alone = studio.play(rendition.init, [(tmp_path / part.file).read_bytes()])
+        assert len(alone.pts) == part.frames
+    assert studio.play_report(tmp_path, rendition).numbers() == list(range(100))
+
+
+def test_one_decode_feeds_every_rendition_with_aligned_parts(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR, size=(640, 360)))
+    ladder = (
+        Rendition(name="360p", width=640, height=360, crf=23, max_rate_k=4000, level="3.0"),
+        Rendition(name="180p", width=320, height=180, crf=23, max_rate_k=1000, level="3.0"),
+    )
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=100 * 512))
+
+    report = encode_unit(
+        task(tmp_path, bundle, studio.recipe(footage, renditions=ladder, max_segment_s=2.0)), silent
+    )
+
+    large, small = report.renditions
+    assert [(p.start, p.end, p.frames) for p in large.parts] == [
+        (p.start, p.end, p.frames) for p in small.parts
+    ]
+    assert (init_info(small.init).width, init_info(small.init).height) == (320, 180)
+    assert studio.play_report(tmp_path, large).numbers() == list(range(100))
+    assert studio.play_report(tmp_path, small).numbers(block=8) == list(range(100))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        ("libx264", "h264", "yuv420p"),
+        ("libx265", "hevc", "yuv420p10le"),
+        ("libsvtav1", "av1", "yuv420p10le"),
+        ("libvpx-vp9", "vp9", "yuv420p"),
+    ],
+    ids=lambda made: made[0],
+)
+def test_every_encoder_of_the_processor_makes_parts_that_join(
+    studio: Any, tmp_path: Path, made: tuple[str, str, str]
+) -> None:
+    encoder, codec, pixel_format = made
+    footage = studio.make(studio.spec(pts=CFR[:40]))
+    level = "3.0" if codec in {"h264", "hevc"} else ""
+    rendition = Rendition(name="180p", width=320, height=180, crf=30, max_rate_k=2000, level=level)
+    recipe = studio.recipe(
+        footage,
+        encoder=encoder,
+        codec=codec,
+        pixel_format=pixel_format,
+        preset="ultrafast",
+        renditions=(rendition,),
+        max_segment_s=0.6,
+    )
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=40 * 512))
+
+    report = encode_unit(task(tmp_path, bundle, recipe), silent)
+
+    assert len(report.renditions[0].parts) == 3
+    shown = studio.play_report(tmp_path, report.renditions[0])
+    assert shown.pts == list(CFR[:40])
+    assert shown.numbers() == list(range(40))
+
+
+def test_a_recipe_makes_one_init_whatever_the_quality_and_the_threads(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:25]))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=25 * 512))
+    inits = set()
+
+    for crf, threads in ((18, 1), (35, 2)):
+        rendition = Rendition(name="180p", width=320, height=180, crf=crf, max_rate_k=4000, level="3.0")
+        recipe = studio.recipe(footage, renditions=(rendition,))
+        report = encode_unit(task(tmp_path, bundle, recipe, threads=threads), silent)
+        inits.add(report.renditions[0].init_hash)
+
+    assert len(inits) == 1
+
+
+def test_a_unit_that_shows_fewer_frames_than_promised_is_damaged(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:25]))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=25 * 512, frames=27))
+
+    with pytest.raises(DamagedError, match="27 frames, but 25") as caught:
+        encode_unit(task(tmp_path, bundle, studio.recipe(footage)), silent)
+
+    assert caught.value.category == Category.DAMAGED
+
+
+def test_a_flipped_bit_in_the_bundle_is_damage(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:25]))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=25 * 512))
+    data = bytearray(bundle.read_bytes())
+    data[len(data) // 2] ^= 8
+    bundle.write_bytes(data)
+
+    with pytest.raises(DamagedError, match="packets of unit 0 are damaged"):
+        encode_unit(task(tmp_path, bundle, studio.recipe(footage)), silent)
+
+
+def test_thumbnails_are_upright_small_and_on_the_two_second_grid(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR, size=(640, 360)))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=25 * 512, end=100 * 512))
+    recipe = studio.recipe(footage, rotation=90)
+
+    report = encode_unit(task(tmp_path, bundle, recipe), silent)
+
+    assert report.thumbnails is not None
+    with BundleReader.open(tmp_path / report.thumbnails) as pictures:
+        assert pictures.parameters.attributes == {"width": 320, "height": 568}
+        (only,) = list(pictures)
+    assert only.pts == 50 * 512
+    assert only.data[:2] == b"\xff\xd8"
+    assert only.side_data[0][0] == "cinelog.luma"
+    assert init_info(report.renditions[0].init).rotation == 270
