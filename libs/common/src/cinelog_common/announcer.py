@@ -55,9 +55,7 @@ class Announcer:
         message = seal(
             event, source=self._source, now=self._clock.now(), traceparent=current_traceparent() or ""
         )
-        return await self._sender.send(
-            topics.EVENTS, message.value, key=message.key, headers=message.headers
-        )
+        return await self._sender.send(topics.EVENTS, message.value, key=message.key, headers=message.headers)
 
     async def order(self, topic: str, key: bytes | None, command: Command) -> Position:
         """Append `command` to a work topic; without a key it is spread evenly.
