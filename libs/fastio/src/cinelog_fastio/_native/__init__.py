@@ -5,7 +5,8 @@ xxHash is compiled in (vendor/xxhash): through Python, each piece of a file woul
 """
 
 from cinelog_fastio._native.appender import Appender
-from cinelog_fastio._native.files import checksum, checksum_range, write_checked
+from cinelog_fastio._native.files import checksum_range, write_checked
+from cinelog_fastio._native.hashing import checksum
 from cinelog_fastio._native.nal import annexb_to_lengths
 from cinelog_fastio._native.records import RecordCursor, pack_record
 

@@ -10,14 +10,7 @@ from posix.types cimport off_t
 from threading import Thread
 
 from cinelog_fastio._native.descriptors cimport AT_END, PIECE_BYTES, raise_errno, read_whole, write_whole
-from cinelog_fastio._native.xxhash cimport (
-    XXH3_64bits_digest,
-    XXH3_64bits_reset,
-    XXH3_64bits_update,
-    XXH3_createState,
-    XXH3_freeState,
-    XXH3_state_t,
-)
+from cinelog_fastio._native.hashing cimport XXH3_state_t, free_state, new_state, state_digest, update
 
 
 cdef extern from "pthread.h" nogil:
@@ -104,7 +97,7 @@ cdef class _Copy:
             pthread_cond_wait(&self.turn, &self.lock)
         sound = self.code == 0
         if sound:
-            XXH3_64bits_update(self.state, piece, length)
+            update(self.state, piece, length)
             self.hashed += length
             pthread_cond_broadcast(&self.turn)
         pthread_mutex_unlock(&self.lock)
@@ -128,13 +121,12 @@ cdef class Appender:
 
     def __cinit__(self, int descriptor):
         self._descriptor = descriptor
-        self._state = XXH3_createState()
+        self._state = new_state()
         if self._state == NULL:
             raise MemoryError
-        XXH3_64bits_reset(self._state)
 
     def __dealloc__(self):
-        XXH3_freeState(self._state)
+        free_state(self._state)
 
     def write(self, data):
         """Append all of `data`."""
@@ -144,7 +136,7 @@ cdef class Appender:
         try:
             with nogil:
                 code = write_whole(self._descriptor, <const uint8_t *> buffer.buf, buffer.len, self.size)
-                XXH3_64bits_update(self._state, buffer.buf, buffer.len)
+                update(self._state, buffer.buf, buffer.len)
             if code > 0:
                 raise_errno(code)
             self.size += buffer.len
@@ -181,4 +173,4 @@ cdef class Appender:
 
     def checksum(self):
         """Return the checksum of all that was appended."""
-        return XXH3_64bits_digest(self._state)
+        return state_digest(self._state)

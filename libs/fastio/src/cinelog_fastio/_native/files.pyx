@@ -7,31 +7,7 @@ from libc.stdlib cimport free, malloc
 from posix.types cimport off_t
 
 from cinelog_fastio._native.descriptors cimport PIECE_BYTES, raise_errno, read_whole, write_whole
-from cinelog_fastio._native.xxhash cimport (
-    RELEASE_BYTES,
-    XXH3_64bits,
-    XXH3_64bits_digest,
-    XXH3_64bits_reset,
-    XXH3_64bits_update,
-    XXH3_createState,
-    XXH3_freeState,
-    XXH3_state_t,
-)
-
-
-def checksum(data):
-    """Return the xxh3-64 of `data`."""
-    cdef Py_buffer buffer
-    cdef uint64_t value
-    PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE)
-    try:
-        if buffer.len < RELEASE_BYTES:
-            return XXH3_64bits(buffer.buf, buffer.len)
-        with nogil:
-            value = XXH3_64bits(buffer.buf, buffer.len)
-        return value
-    finally:
-        PyBuffer_Release(&buffer)
+from cinelog_fastio._native.hashing cimport XXH3_state_t, digest, free_state, new_state, state_digest, update
 
 
 def checksum_range(int descriptor, off_t start, length):
@@ -42,24 +18,23 @@ def checksum_range(int descriptor, off_t start, length):
     cdef size_t wanted, got
     cdef int code = 0
     cdef uint64_t value = 0
-    cdef XXH3_state_t *state = XXH3_createState()
+    cdef XXH3_state_t *state = new_state()
     cdef uint8_t *piece = <uint8_t *> malloc(PIECE_BYTES)
     try:
         if state == NULL or piece == NULL:
             raise MemoryError
         with nogil:
-            XXH3_64bits_reset(state)
             while code == 0 and (not bounded or offset < end):
                 wanted = PIECE_BYTES
                 if bounded and end - offset < <off_t> wanted:
                     wanted = end - offset
                 code = read_whole(descriptor, piece, wanted, offset, &got)
-                XXH3_64bits_update(state, piece, got)
+                update(state, piece, got)
                 offset += got
-            value = XXH3_64bits_digest(state)
+            value = state_digest(state)
     finally:
         free(piece)
-        XXH3_freeState(state)
+        free_state(state)
     if code > 0:
         raise_errno(code)
     if bounded and offset < end:
@@ -75,7 +50,7 @@ def write_checked(int descriptor, off_t offset, data):
     PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE)
     with nogil:
         code = write_whole(descriptor, <const uint8_t *> buffer.buf, buffer.len, offset)
-        value = XXH3_64bits(buffer.buf, buffer.len)
+        value = digest(buffer.buf, buffer.len)
     PyBuffer_Release(&buffer)
     if code > 0:
         raise_errno(code)

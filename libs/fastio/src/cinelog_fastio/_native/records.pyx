@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from cinelog_fastio._native.xxhash cimport RELEASE_BYTES, XXH3_64bits
+from cinelog_fastio._native.hashing cimport RELEASE_BYTES, digest
 
 from cinelog_fastio.records import BundleError, Packet
 
@@ -45,7 +45,7 @@ cdef inline uint64_t _fold(uint64_t chain, uint64_t checksum) noexcept nogil:
     cdef uint8_t both[16]
     _store(both, chain, 8)
     _store(both + 8, checksum, 8)
-    return XXH3_64bits(both, 16)
+    return digest(both, 16)
 
 
 cdef inline int64_t _time(ticks) except? 0:
@@ -97,10 +97,10 @@ cdef bytes _pack_record(packet, Py_buffer *payload):
     memcpy(at + HEAD_BYTES, payload.buf, payload.len)
     memcpy(at + HEAD_BYTES + payload.len, PyBytes_AS_STRING(side_data), side_length)
     if size < RELEASE_BYTES:
-        value = XXH3_64bits(at, size)
+        value = digest(at, size)
     else:
         with nogil:
-            value = XXH3_64bits(at, size)
+            value = digest(at, size)
     _store(at + size, value, 8)
     return record
 
@@ -203,7 +203,7 @@ cdef class RecordCursor:
         if size > left - 8:
             return TOO_LONG
         written = _load(at + size, 8)
-        if XXH3_64bits(at, size) != written:
+        if digest(at, size) != written:
             return MISMATCH
         if _load(at + 38, 2):
             return RESERVED

@@ -1,0 +1,3 @@
+from cinelog_fastio.kernel import ByteSource
+
+def checksum(data: ByteSource) -> int: ...
