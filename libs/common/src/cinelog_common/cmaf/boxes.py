@@ -44,6 +44,13 @@ def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
+def media_data_header(size: int) -> bytes:
+    """What begins an mdat box around `size` bytes; with a 64-bit size where it must be (4.2.2)."""
+    if size + 8 > 0xFFFFFFFF:
+        return struct.pack(">I4sQ", 1, b"mdat", size + 16)
+    return struct.pack(">I4s", size + 8, b"mdat")
+
+
 def boxes(data: bytes | memoryview, start: int = 0, end: int | None = None) -> Iterator[Box]:
     """The boxes that fill [start, end) of `data`, one after another.
 

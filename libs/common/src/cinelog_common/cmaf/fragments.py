@@ -12,7 +12,17 @@ from typing import BinaryIO
 
 import msgspec
 
-from cinelog_common.cmaf.boxes import Box, BoxError, Cursor, box, box_at, boxes, child, full_box
+from cinelog_common.cmaf.boxes import (
+    Box,
+    BoxError,
+    Cursor,
+    box,
+    box_at,
+    boxes,
+    child,
+    full_box,
+    media_data_header,
+)
 
 MAX_SAMPLES = 1 << 18
 """Samples in one fragment; an hour of sound is fewer."""
@@ -99,9 +109,7 @@ def _header(spec: FragmentSpec, size: int) -> bytes:
     # 8.16.2: msdh says "a media segment"; players that do not know styp skip it.
     styp = box(b"styp", b"msdh", bytes(4), b"msdhcmfs") if spec.styp else b""
     moof_size = len(_moof(spec, data_offset=0))
-    mdat = struct.pack(">I4s", size + 8, b"mdat")
-    if size + 8 > 0xFFFFFFFF:
-        mdat = struct.pack(">I4sQ", 1, b"mdat", size + 16)
+    mdat = media_data_header(size)
     return styp + _moof(spec, data_offset=moof_size + len(mdat)) + mdat
 
 
