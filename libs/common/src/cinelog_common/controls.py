@@ -15,9 +15,9 @@ class Controls:
 
     def __init__(self) -> None:
         self._latest: dict[str, Control] = {}
-        self._watchers: list[Callable[[Control], None]] = []
+        self._watchers: list[Callable[[Control], object]] = []
 
-    def watch(self, watcher: Callable[[Control], None]) -> None:
+    def watch(self, watcher: Callable[[Control], object]) -> None:
         """Call `watcher` with every change."""
         self._watchers.append(watcher)
 

@@ -17,6 +17,7 @@ from cinelog_common.contract.events import WorkFailed
 from cinelog_common.contract.values import Failure
 from cinelog_common.controls import Controls
 from cinelog_common.errors import Category, CinelogError, PermanentError
+from cinelog_common.kafka.dead_letters import Reason
 from cinelog_common.kafka.records import Record
 from cinelog_common.kafka.work import Lease
 from cinelog_common.logging import job_context
@@ -26,11 +27,11 @@ CommandHandler = Callable[[Any], Awaitable[None]]
 """Carries out one command; returns when its effects are durable and announced. Safe to run twice."""
 
 
-class DeadLetters(Protocol):
+class LetterBox(Protocol):
     """Where records go that nobody can work on."""
 
-    async def put_aside(self, record: Record, error: CinelogError, *, starts: int = 0) -> None:
-        """Keep `record` with the reason; when this returns, it is kept.
+    async def put(self, record: Record, reason: Reason) -> object:
+        """Keep `record`; when this returns it is safe.
 
         Raises:
             TransientError: The log did not acknowledge in time.
@@ -46,7 +47,7 @@ class CommandEdge:
         *,
         announcer: Announcer,
         controls: Controls,
-        dead_letters: DeadLetters,
+        dead_letters: LetterBox,
         worker: str,
     ) -> None:
         self._handlers = handlers
@@ -60,12 +61,12 @@ class CommandEdge:
         try:
             command = open_command(record.headers, record.value)
         except (NotAnEnvelopeError, UnknownTypeError) as error:
-            await self._dead_letters.put_aside(record, error)
+            await self._dead_letters.put(record, reason_of(error))
             return
         handler = self._handlers.get(type(command))
         if handler is None:
             misplaced = UnknownTypeError(f"{command.type} does not belong on {record.topic}.")
-            await self._dead_letters.put_aside(record, misplaced)
+            await self._dead_letters.put(record, reason_of(misplaced))
             return
         if not self._controls.permits(command):
             return
@@ -75,7 +76,12 @@ class CommandEdge:
 
     async def on_error(self, record: Record, error: Exception) -> None:
         """Tell the ledger that this attempt failed, and why."""
-        command = open_command(record.headers, record.value)
+        try:
+            command = open_command(record.headers, record.value)
+        except (NotAnEnvelopeError, UnknownTypeError) as unreadable:
+            # Nobody waits for its outcome; what failed was putting it aside.
+            await self._dead_letters.put(record, reason_of(unreadable))
+            return
         known = error if isinstance(error, CinelogError) else None
         log = logger.bind(action="work.failed", job_id=command.job, command=command.kind, work=command.work)
         if known is None:
@@ -103,11 +109,7 @@ class CommandEdge:
             category=Category.POISON,
             action="Look at the worker's log and memory; the source may be hostile.",
         )
-        await self._dead_letters.put_aside(record, poison, starts=starts)
-        try:
-            open_command(record.headers, record.value)
-        except (NotAnEnvelopeError, UnknownTypeError):
-            return
+        await self._dead_letters.put(record, reason_of(poison, times=starts))
         await self.on_error(record, poison)
 
     def forbidden(self, record: Record) -> bool:
@@ -127,3 +129,8 @@ def failure_of(error: Exception) -> Failure:
         message=f"Something unforeseen happened ({type(error).__name__}).",
         action="Retry the job; if it fails again, report it with the worker's log.",
     )
+
+
+def reason_of(error: CinelogError, *, times: int = 1) -> Reason:
+    """Return why a record is put aside."""
+    return Reason(category=error.category, sentence=error.message, times=times)

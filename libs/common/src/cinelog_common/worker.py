@@ -1,0 +1,92 @@
+"""A service whose work comes from work topics: controls, a queue and the edge, wired once for all of them."""
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from cinelog_common.contract import topics
+from cinelog_common.contract.commands import Command
+from cinelog_common.controls import Controls
+from cinelog_common.edge import CommandEdge, CommandHandler
+from cinelog_common.kafka.compacted import CompactedReader, ReaderSettings
+from cinelog_common.kafka.dead_letters import DeadLetters
+from cinelog_common.kafka.queue import QueueSettings, QueueState, WorkQueue
+from cinelog_common.kafka.slots import Priority
+from cinelog_common.platform import Platform
+
+
+class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Which work a worker takes.
+
+    Attributes:
+        service: The service's name; the group is `cinelog-<service>` unless `group` says otherwise.
+        topics: The class of work each topic holds.
+        slots: How many commands are carried out at a time.
+    """
+
+    service: str
+    topics: Mapping[str, Priority]
+    slots: int
+    group: str = ""
+
+
+class Worker:
+    """Takes commands from work topics and carries them out."""
+
+    def __init__(
+        self, spec: WorkerSpec, handlers: Mapping[type[Command], CommandHandler], platform: Platform
+    ) -> None:
+        self.name = spec.service
+        self._controls = Controls()
+        self._reader = CompactedReader(
+            ReaderSettings(bootstrap=platform.bootstrap, topics=(topics.CONTROL,), client_id=spec.service),
+            self._controls.take,
+        )
+        self._edge = CommandEdge(
+            handlers,
+            announcer=platform.announcer(spec.service),
+            controls=self._controls,
+            dead_letters=DeadLetters(platform.producer, clock=platform.clock),
+            worker=platform.worker,
+        )
+        self._queue = WorkQueue(
+            QueueSettings(
+                bootstrap=platform.bootstrap,
+                group=spec.group or f"cinelog-{spec.service}",
+                topics=spec.topics,
+                slots=spec.slots,
+                client_id=f"{spec.service}-{platform.worker}",
+            ),
+            self._edge.handle,
+            hooks=self._edge,
+        )
+        self._controls.watch(lambda _: self._queue.cancel(self._edge.forbidden))
+
+    async def start(self) -> None:
+        """Learn which runs are over, then take work.
+
+        Raises:
+            TransientError: No broker answers, or a topic is missing.
+        """
+        await self._reader.start()
+        try:
+            # What was cancelled while nobody was here must not be begun.
+            await asyncio.wait_for(self._reader.wait_ready(), 30)
+            await self._queue.start()
+        except BaseException:
+            await self._reader.stop()
+            raise
+
+    async def stop(self, deadline_s: float) -> None:
+        """Finish what is in hand within the deadline, hand over the rest, and leave."""
+        await self._queue.stop(deadline_s)
+        await self._reader.stop()
+
+    def ready(self) -> bool:
+        """Whether work is taken."""
+        return self._queue.state().alive
+
+    def state(self) -> QueueState:
+        """Return what the queue is doing."""
+        return self._queue.state()
