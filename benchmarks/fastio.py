@@ -1,0 +1,199 @@
+"""fastio beside what one would use without it: interleaved rounds, medians, ratios of pairs.
+
+    python benchmarks/fastio.py [--rounds 9] [--size-mb 256] [--dir WHERE]
+
+Every group runs each of its rivals once a round, in turn, so that a busy moment hits them all. A ratio is the
+median of the rounds' ratios to the group's first rival. `pure` is the readable twin of the native kernel.
+"""
+
+import argparse
+import os
+import platform
+import random
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cinelog_fastio import (
+    BundleReader,
+    BundleWriter,
+    ChunkFile,
+    FileRange,
+    Packet,
+    StreamParameters,
+    annexb_to_lengths,
+    backend,
+    checksum,
+    checksum_file,
+    copy_checked,
+    join_checked,
+    pack_bundle,
+    unpack_bundle,
+)
+from cinelog_fastio.kernel import Kernel
+
+Rivals = dict[str, Callable[[], object]]
+
+PARAMETERS = StreamParameters(codec="h264", time_base=(1, 24))
+NATIVE, PURE = backend.choose("native"), backend.choose("pure")
+
+
+def seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def compare(title: str, size: int, rivals: Rivals, rounds: int) -> None:
+    taken: dict[str, list[float]] = {name: [] for name in rivals}
+    for _ in range(rounds):
+        for name, call in rivals.items():
+            taken[name].append(seconds(call))
+    first = next(iter(taken.values()))
+    print(f"\n{title}")
+    for name, times in taken.items():
+        ratio = statistics.median(mine / theirs for mine, theirs in zip(first, times, strict=True))
+        print(f"  {name:<34} {size / statistics.median(times) / 1e9:7.2f} GB/s   {ratio:6.2f}x")
+
+
+@contextmanager
+def kernel(chosen: Kernel) -> Iterator[None]:
+    before, backend.kernel = backend.kernel, chosen
+    try:
+        yield
+    finally:
+        backend.kernel = before
+
+
+def under(chosen: Kernel, call: Callable[[], object]) -> Callable[[], object]:
+    def run() -> None:
+        with kernel(chosen):
+            call()
+
+    return run
+
+
+def read_and_write(source: Path, target: Path) -> None:
+    with source.open("rb", buffering=0) as reader, target.open("wb", buffering=0) as writer:
+        while piece := reader.read(1 << 18):
+            writer.write(piece)
+
+
+def fresh(target: Path, call: Callable[[], object]) -> Callable[[], object]:
+    """Write into a new file each time: what is paid for is its pages."""
+
+    def run() -> None:
+        target.unlink(missing_ok=True)
+        call()
+
+    return run
+
+
+def copies(folder: Path, size: int, rounds: int) -> None:
+    source, target = folder / "source", folder / "target"
+    half = [FileRange(path=source, start=start, length=size // 2) for start in (0, size // 2)]
+    rivals: Rivals = {
+        "shutil.copyfile": lambda: shutil.copyfile(source, target),
+        "read and write, 256 KiB": lambda: read_and_write(source, target),
+        "copy_checked": lambda: copy_checked(source, target),
+        "copy_checked, 2 threads": lambda: copy_checked(source, target, threads=2),
+        "join_checked of 2 ranges": lambda: join_checked(target, half),
+        "copy_checked, pure": under(PURE, lambda: copy_checked(source, target)),
+    }
+    title = "Copy into a new file; shutil and the plain loop make no checksum"
+    compare(title, size, {name: fresh(target, call) for name, call in rivals.items()}, rounds)
+    target.unlink()
+    rivals = {"native": lambda: checksum_file(source), "pure": under(PURE, lambda: checksum_file(source))}
+    compare("Checksum of a file in the page cache", size, rivals, rounds)
+
+
+def chunks(folder: Path, size: int, rounds: int) -> None:
+    target, chunk = folder / "part", random.Random(1).randbytes(1 << 20)
+    offsets = range(0, size, len(chunk))
+
+    def plain() -> None:
+        with target.open("wb", buffering=0) as file:
+            for offset in offsets:
+                os.pwrite(file.fileno(), chunk, offset)
+
+    def checked() -> None:
+        with ChunkFile.open(target, size) as part:
+            for offset in offsets:
+                part.pwrite(offset, chunk)
+
+    rivals: Rivals = {"os.pwrite": plain, "ChunkFile": checked, "ChunkFile, pure": under(PURE, checked)}
+    title = "Chunks of 1 MiB into a new file; os.pwrite makes no checksum"
+    compare(title, size, {name: fresh(target, call) for name, call in rivals.items()}, rounds)
+    target.unlink()
+
+
+def bundles(folder: Path, rounds: int) -> None:
+    """Ten seconds of 1080p at some 10 Mbit/s: what a long work unit holds."""
+    noise = random.Random(2)
+    sizes = [400_000 if number % 120 == 0 else noise.randrange(8_000, 100_000) for number in range(240)]
+    packets = [
+        Packet(data=noise.randbytes(size), pts=number, dts=number, duration=1)
+        for number, size in enumerate(sizes)
+    ]
+    bundle = pack_bundle(PARAMETERS, packets)
+    target = folder / "bundle"
+
+    def write() -> None:
+        with BundleWriter(target, PARAMETERS) as writer:
+            for packet in packets:
+                writer.add(packet)
+
+    def walk() -> None:
+        for _ in BundleReader(bundle):
+            pass
+
+    calls: Rivals = {
+        "write to a file": write,
+        "pack": lambda: pack_bundle(PARAMETERS, packets),
+        "unpack into a list": lambda: unpack_bundle(bundle),
+        "walk": walk,
+        "verify": lambda: BundleReader(bundle).verify(),
+    }
+    for name, call in calls.items():
+        rivals = {"native": call, "pure": under(PURE, call)}
+        title = f"Bundle of {len(bundle) / 1e6:.1f} MB in {len(packets)} packets: {name}"
+        compare(title, len(bundle), rivals, rounds * 3)
+
+
+def bytes_in_memory(rounds: int) -> None:
+    data = random.Random(3).randbytes(8_000_000)
+    starts = range(0, len(data), 20_000)
+    annexb = b"".join(b"\x00\x00\x00\x01\x65" + data[start : start + 20_000] for start in starts)
+    small = data[:8_000]
+    groups: list[tuple[str, int, Callable[[], object]]] = [
+        ("Checksum of 8 MB", len(data), lambda: checksum(data)),
+        ("Checksum of 8 kB, 1000 times", 1000 * len(small), lambda: [checksum(small) for _ in range(1000)]),
+        ("Annex B to lengths, units of 20 kB", len(annexb), lambda: annexb_to_lengths(annexb)),
+    ]
+    for title, size, call in groups:
+        compare(title, size, {"native": call, "pure": under(PURE, call)}, rounds * 3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="fastio beside what one would use without it")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--size-mb", type=int, default=256)
+    parser.add_argument("--dir", type=Path, default=None, help="where the files lie")
+    options = parser.parse_args()
+    size = options.size_mb << 20
+    print(f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    with kernel(NATIVE), tempfile.TemporaryDirectory(dir=options.dir) as name:
+        folder = Path(name)
+        (folder / "source").write_bytes(random.Random(0).randbytes(1 << 20) * options.size_mb)
+        copies(folder, size, options.rounds)
+        chunks(folder, size, options.rounds)
+        bundles(folder, options.rounds)
+        bytes_in_memory(options.rounds)
+
+
+if __name__ == "__main__":
+    main()
