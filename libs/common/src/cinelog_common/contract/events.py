@@ -170,6 +170,8 @@ class SegmentEncoded(Event, frozen=True, kw_only=True):
     generation: int = 0
     worker: str = ""
     encode_s: float = 0.0
+    warnings: tuple[str, ...] = ()
+    """Stretches of the source that are damaged and were encoded as far as they could be decoded."""
 
     def subject(self) -> tuple[str | int, ...]:
         """The unit, its generation and its recipe."""

@@ -45,6 +45,8 @@ class UnitSidecar(Value, frozen=True, kw_only=True):
     renditions: tuple[EncodedRendition, ...]
     parts: int
     thumbnails: str | None = None
+    warnings: tuple[str, ...] = ()
+    encode_s: float = 0.0
 
 
 class Manifest(Value, frozen=True, kw_only=True):
