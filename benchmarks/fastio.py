@@ -152,7 +152,7 @@ def bundles(folder: Path, rounds: int) -> None:
             pass
 
     calls: Rivals = {
-        "write to a file": write,
+        "write to a new file": fresh(target, write),
         "pack": lambda: pack_bundle(PARAMETERS, packets),
         "unpack into a list": lambda: unpack_bundle(bundle),
         "walk": walk,

@@ -7,9 +7,15 @@ A missing native build is an error and no reason for the slow twin, which would 
 
 import importlib
 import os
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from cinelog_fastio.kernel import Kernel
+
+if TYPE_CHECKING:
+    from cinelog_fastio import _native, _pure
+
+    # Holds both to the protocol, which the cast below cannot.
+    KERNELS: tuple[Kernel, Kernel] = (_native, _pure)
 
 VARIABLE: Final = "CINELOG_FASTIO"
 

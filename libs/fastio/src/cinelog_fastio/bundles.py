@@ -33,7 +33,7 @@ class BundleWriter:
         self._file: BinaryIO | None = self._part.open("xb", buffering=_BUFFER_BYTES)
         self._packets = self._payload_bytes = 0
         self._size_bytes = len(head)
-        self._file.write(head)
+        self._write(head)
 
     def add(self, packet: Packet) -> None:
         """Append a packet.
@@ -41,11 +41,11 @@ class BundleWriter:
         Raises:
             BundleError: It does not fit the format; the bundle goes on without it.
             ValueError: The writer is closed.
-            OSError: The disk is full, or fails.
+            OSError: The disk is full, or fails; the bundle is aborted.
         """
-        file = self._opened()
+        self._opened()
         record = backend.kernel.pack_record(packet, self._packets)
-        file.write(record)
+        self._write(record)
         self._chain = fold(self._chain, CHECKSUM.unpack_from(record, len(record) - CHECKSUM.size)[0])
         self._packets += 1
         self._payload_bytes += len(packet.data)
@@ -65,8 +65,8 @@ class BundleWriter:
             payload_bytes=self._payload_bytes,
             size_bytes=self._size_bytes + TRAILER.size,
         )
+        self._write(pack_trailer(summary))
         try:
-            file.write(pack_trailer(summary))
             file.close()
             self._part.replace(self._path)
         except OSError:
@@ -95,6 +95,14 @@ class BundleWriter:
             self.abort()
         elif self._file is not None:
             self.close()
+
+    def _write(self, data: bytes) -> None:
+        # After a failure nobody knows how much has gone out: such a bundle must never become visible.
+        try:
+            self._opened().write(data)
+        except OSError:
+            self.abort()
+            raise
 
     def _opened(self) -> BinaryIO:
         if self._file is None:

@@ -203,6 +203,24 @@ def test_a_full_disk_in_the_middle_leaves_nothing_after_the_block(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_writer_whose_disk_was_full_once_never_shows_its_bundle(tmp_path: Path) -> None:
+    writer = BundleWriter(tmp_path / "bundle", PARAMETERS)
+
+    with largest_file(1_000_000), pytest.raises(OSError, match="File too large"):
+        writer.add(Packet(data=bytes(3_000_000), pts=0, dts=0))
+
+    with pytest.raises(ValueError, match="closed"):
+        writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_room_even_for_the_head_leaves_nothing(tmp_path: Path) -> None:
+    with largest_file(1_000_000), pytest.raises(OSError, match="File too large"):
+        BundleWriter(tmp_path / "bundle", PARAMETERS, bytes(3_000_000))
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_closed_writer_refuses_packets_and_a_second_close(tmp_path: Path) -> None:
     writer = BundleWriter(tmp_path / "bundle", PARAMETERS)
     writer.close()

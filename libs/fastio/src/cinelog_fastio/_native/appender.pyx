@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from posix.types cimport off_t
 
+import os
 from threading import Thread
 
 from cinelog_fastio._native.descriptors cimport AT_END, PIECE_BYTES, raise_errno, read_whole, write_whole
@@ -32,7 +33,7 @@ cdef class _Copy:
     """One range, whose pieces any thread takes as it gets free; only hashing waits for its turn."""
 
     cdef int source, target, code
-    cdef off_t start, into, length, taken, hashed, ended
+    cdef off_t start, into, length, taken, hashed
     cdef XXH3_state_t *state
     cdef pthread_mutex_t lock
     cdef pthread_cond_t turn
@@ -49,7 +50,7 @@ cdef class _Copy:
         """Copy pieces until none are left or a thread has failed."""
         cdef uint8_t *piece = <uint8_t *> malloc(PIECE_BYTES)
         if piece == NULL:
-            self._fail(ENOMEM, 0)
+            self._fail(ENOMEM)
             return
         with nogil:
             self._work(piece)
@@ -57,7 +58,7 @@ cdef class _Copy:
 
     def stop(self):
         """Let no thread begin another piece."""
-        self._fail(EINTR, 0)
+        self._fail(EINTR)
 
     cdef void _work(self, uint8_t *piece) noexcept nogil:
         cdef off_t offset
@@ -72,13 +73,13 @@ cdef class _Copy:
                 wanted = self.length - offset
             code = read_whole(self.source, piece, wanted, self.start + offset, &got)
             if code != 0:
-                self._fail(code, self.start + offset + <off_t> got)
+                self._fail(code)
                 return
             if not self._hash(offset, piece, wanted):
                 return
             code = write_whole(self.target, piece, wanted, self.into + offset)
             if code != 0:
-                self._fail(code, 0)
+                self._fail(code)
                 return
 
     cdef off_t _take(self) noexcept nogil:
@@ -103,11 +104,10 @@ cdef class _Copy:
         pthread_mutex_unlock(&self.lock)
         return sound
 
-    cdef void _fail(self, int code, off_t ended) noexcept nogil:
+    cdef void _fail(self, int code) noexcept nogil:
         pthread_mutex_lock(&self.lock)
         if self.code == 0:
             self.code = code
-            self.ended = ended
         pthread_cond_broadcast(&self.turn)
         pthread_mutex_unlock(&self.lock)
 
@@ -152,10 +152,12 @@ cdef class Appender:
         copy.into = self.size
         copy.length = length
         copy.state = self._state
-        others = [Thread(target=copy.work) for _ in range(1, threads)]
-        for other in others:
-            other.start()
+        others = []
         try:
+            for _ in range(1, threads):
+                other = Thread(target=copy.work)
+                other.start()
+                others.append(other)
             copy.work()
             for other in others:
                 other.join()
@@ -166,7 +168,9 @@ cdef class Appender:
                 other.join()
             raise
         if copy.code == AT_END:
-            raise EOFError(f"the source ends at byte {copy.ended}, within the range to copy")
+            # Not where the thread read that failed first: another may have been nearer to the end.
+            end = os.fstat(source).st_size
+            raise EOFError(f"the source ends at byte {end}, within the range to copy")
         if copy.code > 0:
             raise_errno(copy.code)
         self.size += length

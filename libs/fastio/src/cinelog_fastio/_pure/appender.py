@@ -27,10 +27,12 @@ class Appender:
     def copy(self, source: int, start: int, length: int, threads: int) -> None:
         """Append a range of another file."""
         copy = _Copy((source, start), (self._descriptor, self.size), length, self._digest)
-        others = [Thread(target=copy.work) for _ in range(1, threads)]
-        for other in others:
-            other.start()
+        others: list[Thread] = []
         try:
+            for _ in range(1, threads):
+                other = Thread(target=copy.work)
+                other.start()
+                others.append(other)
             copy.work()
             for other in others:
                 other.join()
@@ -95,10 +97,11 @@ class _Copy:
     def _read(self, offset: int, length: int) -> bytes:
         piece = b""
         while len(piece) < length:
-            at = self._start + offset + len(piece)
-            more = os.pread(self._source, length - len(piece), at)
+            more = os.pread(self._source, length - len(piece), self._start + offset + len(piece))
             if not more:
-                raise EOFError(f"the source ends at byte {at}, within the range to copy")
+                # Not where this thread read: another may have been nearer to the end.
+                end = os.fstat(self._source).st_size
+                raise EOFError(f"the source ends at byte {end}, within the range to copy")
             piece += more
         return piece
 
