@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from cinelog_testkit.mongo import MongoServer
     from cinelog_testkit.s3 import S3Server
 
+# Conformance classes live beside the ports; their asserts should explain themselves as tests' do.
+_PACKAGES = (
+    "common.objects",
+    "common.documents",
+    "common.kafka",
+    "download",
+    "transcode",
+    "merge",
+    "storage",
+)
+pytest.register_assert_rewrite(*(f"cinelog_{each}.testing" for each in (*_PACKAGES, "gateway")))
+
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator["KafkaServer"]:
