@@ -1,1 +1,1 @@
-"""Any source to playable video: the cinelog command."""
+"""Any source to playable video: the `cinelog` command."""

@@ -1,0 +1,1 @@
+"""One module a subcommand; each holds one click command named `command`."""

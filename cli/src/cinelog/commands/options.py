@@ -1,0 +1,67 @@
+"""The options that `run` and `jobs submit` share, and what they make of them."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from cinelog_common.contract import options as contract
+from cinelog_common.contract.values import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DECORATORS = (
+    click.option("--profile", type=click.Choice(contract.PROFILES), default="web", show_default=True),
+    click.option("--height", type=int, help="Upper bound of the shorter side, 480 to 2160."),
+    click.option("--codec", type=click.Choice(contract.CODECS)),
+    click.option(
+        "--container", "containers", multiple=True, type=click.Choice(contract.CONTAINERS), help="Repeatable."
+    ),
+    click.option("--preset", type=click.Choice(contract.PRESETS), help="Speed of the encoder."),
+    click.option("--crf", type=int, help="Constant quality: lower is better and larger."),
+    click.option("--audio-bitrate", type=int, metavar="KBIT/S"),
+    click.option("--hardware", type=click.Choice(contract.HARDWARE), default="auto", show_default=True),
+    click.option("--vendor", type=click.Choice(contract.VENDORS)),
+    click.option("--segment", type=float, metavar="SECONDS", help="Target length of a segment."),
+    click.option("--priority", type=click.Choice(contract.PRIORITIES), default="normal", show_default=True),
+    click.option("--title", help="Instead of the source's own."),
+    click.option(
+        "--verify",
+        type=click.Choice(("seams", "full")),
+        default="seams",
+        show_default=True,
+        help="Decode the result at its seams, or all of it, before it is announced.",
+    ),
+)
+
+
+def encoding_options(function: F) -> F:
+    """Add the options that say how the result is made."""
+    for decorator in reversed(_DECORATORS):
+        function = decorator(function)
+    return function
+
+
+def chosen(values: dict[str, Any], *, destination: str | None = None) -> Options:
+    """Return the options of a command line, checked.
+
+    Raises:
+        InvalidOptionsError: They contradict each other.
+    """
+    options = Options(
+        profile=values["profile"],
+        height=values["height"],
+        codec=values["codec"],
+        containers=tuple(values["containers"]) or None,
+        preset=values["preset"],
+        crf=values["crf"],
+        audio_bitrate_k=values["audio_bitrate"],
+        hardware=values["hardware"],
+        vendor=values["vendor"],
+        priority=values["priority"],
+        segment_s=values["segment"],
+        verify=values["verify"],
+        title=values["title"],
+        destination=destination,
+    )
+    contract.settle(options)
+    return options

@@ -1,0 +1,46 @@
+"""Which services there are, and how each is built: the only place that knows all five."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from cinelog_common.journal import Journal
+from cinelog_common.platform import Platform, Service
+from cinelog_common.settings import SettingsBase, load
+
+if TYPE_CHECKING:
+    from cinelog.standalone import StandaloneSettings
+
+SERVICES = ("merge", "download", "transcode", "storage", "gateway")
+"""In the order in which they matter to a job's first second."""
+
+
+def build(name: str, platform: Platform, **overrides: object) -> Service:
+    """Return the service `name`, with settings from the environment; `overrides` win.
+
+    Raises:
+        SettingsError: The environment is wrong.
+    """
+    kind: type[SettingsBase] = import_module(f"cinelog_{name}.settings").Settings
+    make: Callable[[SettingsBase, Platform], Service] = import_module(f"cinelog_{name}.main").build
+    return make(load(kind, **overrides), platform)
+
+
+def standalone_services(
+    settings: "StandaloneSettings", platform: Platform, journal: Journal
+) -> tuple[Service, ...]:
+    """Return the services of one process; without a host there is no gateway."""
+    overrides: dict[str, dict[str, object]] = {
+        "merge": {},
+        "download": {"allow_private_sources": settings.allow_private_sources},
+        "transcode": {"slots": settings.slots},
+        "storage": {},
+    }
+    services = [build(name, platform, **values) for name, values in overrides.items()]
+    if settings.host is not None:
+        from cinelog_gateway.main import build_with_journal
+        from cinelog_gateway.settings import Settings
+
+        gateway = load(Settings, host=settings.host, port=settings.port)
+        services.append(build_with_journal(gateway, platform, journal))
+    return tuple(services)

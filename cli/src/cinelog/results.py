@@ -1,0 +1,98 @@
+"""What a run made, for people and for programs."""
+
+from typing import Any
+
+import click
+import msgspec
+from cinelog_common.contract.status import JobStatus
+from cinelog_common.contract.values import Failure, Output
+from cinelog_common.errors import CinelogError
+
+WATCHABLE = ("mp4", "webm", "hls", "audio")
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The one object that `--json` prints."""
+
+    job_id: str | None
+    state: str
+    error: Failure | None = None
+    outputs: tuple[Output, ...] = ()
+    warnings: tuple[str, ...] = ()
+    timings_s: dict[str, float] = {}
+
+
+def result_of(status: JobStatus) -> Result:
+    """Return what the last snapshot of a job says."""
+    return Result(
+        job_id=status.job,
+        state=status.state,
+        error=status.error,
+        outputs=status.outputs,
+        warnings=status.warnings,
+        timings_s=status.timings_s,
+    )
+
+
+def failed(error: CinelogError) -> Result:
+    """Return the result of a call that did not come as far as a job."""
+    failure = Failure(category=error.category, message=error.message, action=error.action)
+    return Result(job_id=None, state="failed", error=failure)
+
+
+def print_result(result: Result, *, as_json: bool, took_s: float) -> None:
+    """Print one JSON object on standard output, or lines for a person on standard error."""
+    if as_json:
+        click.echo(msgspec.json.encode(document_of(result, took_s)).decode())
+        return
+    for warning in result.warnings:
+        click.echo(f"{click.style('warning', fg='yellow')} {warning}", err=True)
+    if result.error is not None:
+        click.echo(
+            f"{click.style('failed', fg='red')} [{result.error.category}] {result.error.message}", err=True
+        )
+        if result.error.action:
+            click.echo(f"       {result.error.action}", err=True)
+        return
+    click.echo(f"{click.style('done', fg='green')} in {took_s:.1f} s", err=True)
+    for output in result.outputs:
+        if output.kind in WATCHABLE:
+            click.echo(f"  watch  {output.path or output.key}{_facts(output)}", err=True)
+    others = [output for output in result.outputs if output.kind not in WATCHABLE]
+    for output in others:
+        click.echo(f"  {output.kind:<6} {output.path or output.key}", err=True)
+
+
+def document_of(result: Result, took_s: float) -> dict[str, Any]:
+    """Return `result` as the JSON object that programs read."""
+    failure = result.error
+    return {
+        "job_id": result.job_id,
+        "state": result.state,
+        "error": None
+        if failure is None
+        else {"category": failure.category, "message": failure.message, "action": failure.action},
+        "outputs": [_output(output) for output in result.outputs],
+        "warnings": list(result.warnings),
+        "timings_s": {**result.timings_s, "total": round(took_s, 3)},
+    }
+
+
+def _output(output: Output) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": output.kind, "path": output.path or output.key}
+    for name in ("width", "height", "frames", "duration_s", "size_bytes"):
+        value = getattr(output, name)
+        if value is not None:
+            document[name] = value
+    return document
+
+
+def _facts(output: Output) -> str:
+    facts = []
+    if output.width and output.height:
+        facts.append(f"{output.width}×{output.height}")
+    if output.duration_s:
+        facts.append(f"{output.duration_s:.1f} s")
+    if output.size_bytes:
+        facts.append(f"{output.size_bytes / 1e6:.1f} MB")
+    return f"  ({', '.join(facts)})" if facts else ""

@@ -1,0 +1,162 @@
+"""Everything in one process without a server: an in-process log, a SQLite file and a folder.
+
+The same services, handlers and agents as in production; only the adapters
+differ. The log dies with the process, so what was acknowledged is journalled in
+the documents first, and asked for again at the next start under a new epoch.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import msgspec
+from cinelog_common.clock import SystemClock
+from cinelog_common.contract import topics
+from cinelog_common.documents.sqlite import SqliteDocumentStore
+from cinelog_common.errors import Category, PermanentError
+from cinelog_common.journal import Journal
+from cinelog_common.kafka.embedded import EmbeddedBroker
+from cinelog_common.kafka.producer import Producer, ProducerSettings
+from cinelog_common.objects.folder import FolderObjectStore
+from cinelog_common.platform import Platform, Service, worker_name
+
+from cinelog.composition import standalone_services
+
+PARTITIONS = 2
+"""Of every topic: the in-process broker keeps 5 MiB per partition, and one machine needs no more."""
+
+
+class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the one process runs.
+
+    Attributes:
+        data: Folder for documents, objects and scratch; made if it is missing.
+        slots: Segments encoded at a time.
+        allow_private_sources: Whether files and private addresses may be sources.
+        host: Address to listen on; None for no HTTP at all.
+    """
+
+    data: Path
+    slots: int = os.cpu_count() or 2
+    allow_private_sources: bool = False
+    host: str | None = None
+    port: int = 8080
+
+
+class Standalone:
+    """The whole of Cinelog in this process."""
+
+    def __init__(self, settings: StandaloneSettings) -> None:
+        self._settings = settings
+        self._exit = contextlib.AsyncExitStack()
+        self._services: Sequence[Service] = ()
+        self.platform: Platform
+        self.journal: Journal
+
+    async def start(self) -> None:
+        """Start the log, open the stores, start every service, and ask again for what is unfinished.
+
+        Raises:
+            PermanentError: The data folder cannot be used, or another process uses it.
+            TransientError: Something did not come up.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop(0)
+            raise
+
+    async def stop(self, deadline_s: float) -> None:
+        """Stop every service within the deadline, then the stores and the log."""
+        services, self._services = self._services, ()
+        # Whoever gives orders stops first: nobody should begin what nobody will see end.
+        await asyncio.gather(*(service.stop(deadline_s) for service in services))
+        await self._exit.aclose()
+
+    def ready(self) -> bool:
+        """Whether every service can do its work."""
+        return bool(self._services) and all(service.ready() for service in self._services)
+
+    async def _start(self) -> None:
+        data = self._settings.data
+        self._exit.enter_context(_only_user(data))
+        broker = self._exit.enter_context(
+            EmbeddedBroker([(topic.name, topic.partitions) for topic in _topics()])
+        )
+        documents = SqliteDocumentStore(data / "documents.sqlite")
+        self._exit.push_async_callback(documents.close)
+        objects = FolderObjectStore(data / "objects")
+        self._exit.push_async_callback(objects.close)
+        producer = Producer(ProducerSettings(bootstrap=broker.bootstrap))
+        await asyncio.gather(producer.start(), documents.open(), objects.probe())
+        self._exit.push_async_callback(producer.stop)
+        self.platform = Platform(
+            bootstrap=broker.bootstrap,
+            epoch=await documents.counter("log-epoch"),
+            producer=producer,
+            objects=objects,
+            documents=documents,
+            clock=SystemClock(),
+            scratch=data / "scratch",
+            worker=worker_name("standalone"),
+            embedded=True,
+            partitions=PARTITIONS,
+        )
+        self.journal = Journal(documents)
+        services = standalone_services(self._settings, self.platform, self.journal)
+        # The first failure must not leave the others half-started: all are stopped by stop().
+        self._services = services
+        await asyncio.gather(*(service.start() for service in services))
+
+    async def resume(self) -> int:
+        """Ask again for every job that was acknowledged and has not ended; return how many."""
+        unfinished = await self.journal.unfinished()
+        announcer = self.platform.announcer("journal")
+        for events in unfinished:
+            for event in events:
+                await announcer.announce(event)
+        return len(unfinished)
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop(10)
+
+
+def _topics() -> tuple[topics.Topic, ...]:
+    return topics.topics(partitions=PARTITIONS, pools=topics.POOLS)
+
+
+@contextlib.contextmanager
+def _only_user(data: Path) -> Iterator[IO[bytes]]:
+    """Hold the data folder for this process: two would write over each other's documents."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = (data / "lock").open("ab")
+    except OSError as error:
+        raise PermanentError(
+            f"The folder {data} cannot be written: {error.strerror}.",
+            category=Category.NOT_WRITABLE,
+            action="Choose another folder, or change its permissions.",
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise PermanentError(
+                f"Another cinelog is using {data}.",
+                category=Category.NOT_WRITABLE,
+                action="Wait until it has finished, or choose another folder.",
+            ) from error
+        yield lock
