@@ -1,0 +1,1 @@
+"""Processes that meet hostile bytes and may be killed at any moment."""

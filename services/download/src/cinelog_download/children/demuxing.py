@@ -1,0 +1,262 @@
+"""Takes one source apart while its bytes arrive: the picture into units, the sound into fragments.
+
+One thread, one pass: packets come in the order of the file, or from the input that is furthest
+behind where there are two, and whatever they complete is written and told at once.
+"""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.stream import Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from cinelog_fastio import CORRUPT, DISCARD, DISPOSABLE, KEYFRAME, Packet
+
+from cinelog_download.children import probing, refusals
+from cinelog_download.children.listening import Ear
+from cinelog_download.children.probing import Opened
+from cinelog_download.children.reading import ArrivingFile, Ask
+from cinelog_download.children.units import Tell
+from cinelog_download.children.watching import Eye
+from cinelog_download.domain.demuxing import DemuxOrder, Finished, Probed
+from cinelog_download.domain.timeline import Splices, StreamTimes
+
+_FIRST_PACKETS = 96
+"""Packets of the picture that are decoded at most to see its first one."""
+_JUMPY = frozenset({"mpegts", "mpeg", "mpegtsraw"})
+_TRUSTED_DURATIONS = frozenset({"mp4", "matroska"})
+"""Containers that say how long they are; others leave it to guesses from the bit rate."""
+
+
+class Source:
+    """One input that is being read."""
+
+    def __init__(self, opened: Opened, used: list[Stream]) -> None:
+        splices = Splices()
+        jumpy = opened.container.format.name in _JUMPY
+        self.opened = opened
+        self._times = {
+            stream.index: StreamTimes(stream.time_base or Fraction(1, 90_000), splices, jumpy=jumpy)
+            for stream in used
+        }
+        self._packets = self._read(opened.container.demux(*used))
+        self.reached_s = Fraction(-1 << 40)
+        self.ended = False
+
+    def next(self) -> "tuple[av.Packet[Any], bool] | None":
+        """Return the next packet, placed on the input's timeline, and whether the film was spliced there.
+
+        Raises:
+            PermanentError: DAMAGED, PROTECTED.
+        """
+        for packet in self._packets:
+            if packet.size == 0 and packet.dts is None:
+                continue  # PyAV's sign for "flush the decoder"
+            if packet.has_sidedata("encryption_info") or packet.has_sidedata("encryption_init_info"):
+                raise refusals.protected()
+            placed = self._times[packet.stream_index].place(packet.pts, packet.dts, packet.duration or 0)
+            packet.pts, packet.dts = placed.pts, placed.dts
+            at = placed.dts if placed.dts is not None else placed.pts
+            if at is not None:
+                self.reached_s = max(self.reached_s, at * packet.time_base)
+            return packet, placed.spliced
+        self.ended = True
+        return None
+
+    def _read(self, packets: "Iterator[av.Packet[Any]]") -> "Iterator[av.Packet[Any]]":
+        try:
+            yield from packets
+        except av.error.FFmpegError as error:
+            raise refusals.damaged(f"it breaks off {self._progress()}") from error
+
+    def _progress(self) -> str:
+        total = self.opened.duration_s
+        reached = max(0.0, float(self.reached_s))
+        return f"after {reached:.1f} s" + (f" of {total:.1f} s" if total else "")
+
+    def check_whole(self) -> None:
+        """Compare what was read with what the container promised.
+
+        Raises:
+            PermanentError: DAMAGED, with numbers.
+        """
+        probing.check_end(self.opened)
+        total = self.opened.duration_s
+        if total is None or self.opened.layout.family not in _TRUSTED_DURATIONS:
+            return
+        start = Fraction(self.opened.container.start_time or 0, 1_000_000)
+        if float(self.reached_s - start) + max(2.0, total / 50) < total:
+            raise refusals.damaged(f"it ends {self._progress()}")
+
+
+class Demuxing:
+    """One source, from its part files to everything that is told of it."""
+
+    def __init__(self, order: DemuxOrder, ask: Ask, tell: Tell) -> None:
+        self._order = order
+        self._ask = ask
+        self._tell = tell
+        self._warnings: list[str] = []
+        self._files: list[ArrivingFile] = []
+
+    def run(self) -> None:
+        """Do it all; the last message is `Finished`.
+
+        Raises:
+            CinelogError: The source cannot be taken apart.
+            OSError: The scratch disk is full, or fails.
+        """
+        try:
+            self._run()
+        finally:
+            for file in self._files:
+                file.close()
+
+    def _run(self) -> None:
+        opened = [self._open(number) for number in range(len(self._order.inputs))]
+        film = self._choose_film(opened)
+        voice = self._choose_voice(opened, film)
+        sources = []
+        for one in opened:
+            used: list[Stream] = []
+            if one is film and one.video is not None:
+                used.append(one.video)
+            if one is voice and one.audio is not None:
+                used.append(one.audio)
+            if used:
+                sources.append(Source(one, used))
+        if not sources:
+            raise refusals.not_media()
+        self._deliver(sources, film, voice)
+
+    def _deliver(self, sources: list[Source], film: Opened | None, voice: Opened | None) -> None:
+        video = film.video if film is not None else None
+        audio = voice.audio if voice is not None else None
+        held, first = self._first_picture(sources, video)
+        eye = Eye(self._order, video, first, self._tell) if video is not None and film is not None else None
+        ear = Ear(self._order, audio, self._tell) if audio is not None else None
+        self._probe(film, voice, eye)
+        for packet, spliced in chain(held, _paced(sources)):
+            if eye is not None and packet.stream is video:
+                eye.add(as_packet(packet), spliced=spliced)
+            elif ear is not None:
+                ear.add(packet)
+            if ear is not None:
+                ear.follow(eye)
+        for source in sources:
+            source.check_whole()
+        self._finish(eye, ear)
+
+    def _finish(self, eye: Eye | None, ear: Ear | None) -> None:
+        if eye is not None:
+            eye.finish()
+            self._warnings += eye.warnings
+        if ear is not None:
+            ear.finish(eye)
+            self._warnings += ear.warnings
+        if (eye is None or not eye.delivered) and (ear is None or not ear.delivered):
+            raise refusals.damaged("nothing in it can be decoded")
+        reached = [part.end_s for part in (eye, ear) if part is not None]
+        self._tell(
+            Finished(
+                units=eye.units if eye is not None else 0,
+                duration_s=float(max(reached)),
+                tracks=tuple(part.track for part in (eye, ear) if part is not None and part.track),
+                warnings=tuple(self._warnings),
+            )
+        )
+
+    def _open(self, number: int) -> Opened:
+        file = ArrivingFile(number, self._order.inputs[number], self._ask)
+        self._files.append(file)
+        return probing.open_input(file, self._order.limits)
+
+    def _choose_film(self, opened: list[Opened]) -> Opened | None:
+        if self._order.video == "none":
+            return None
+        films = [one for one in opened if one.video is not None]
+        best = max(
+            films, key=lambda one: one.video.width * one.video.height if one.video else 0, default=None
+        )
+        if best is not None and best.video is not None:
+            pixels = best.video.codec_context.width * best.video.codec_context.height
+            if pixels > self._order.limits.pixels:
+                raise refusals.over_limit(f"{pixels} pixels, {self._order.limits.pixels} allowed")
+        return best
+
+    def _choose_voice(self, opened: list[Opened], film: Opened | None) -> Opened | None:
+        if self._order.audio.mode == "none":
+            return None
+        heard = [one for one in opened if one.audio is not None]
+        # A file of its own was fetched for its sound; the film's own is the lesser one then.
+        return next((one for one in heard if one is not film), heard[0] if heard else None)
+
+    def _first_picture(
+        self, sources: list[Source], video: VideoStream | None
+    ) -> "tuple[list[tuple[av.Packet[Any], bool]], VideoFrame | None]":
+        """Read on until the first picture is decoded: rotation and HDR are known only from there."""
+        held: list[tuple[av.Packet[Any], bool]] = []
+        if video is None:
+            return held, None
+        video.codec_context.thread_count = 1
+        tries = 0
+        for packet, spliced in _paced(sources):
+            held.append((packet, spliced))
+            if packet.stream is not video:
+                continue
+            tries += 1
+            try:
+                frames: list[Any] = packet.decode()
+            except av.error.FFmpegError:
+                frames = []
+            if frames or tries >= _FIRST_PACKETS:
+                return held, frames[0] if frames else None
+        return held, None
+
+    def _probe(self, film: Opened | None, voice: Opened | None, eye: Eye | None) -> None:
+        main = film or voice
+        assert main is not None
+        audio: AudioStream | None = voice.audio if voice is not None else None
+        self._warnings += probing.left_out(main.container, audio=audio)
+        durations = [one.duration_s for one in (film, voice) if one is not None and one.duration_s]
+        self._tell(
+            Probed(
+                container=main.container.format.name,
+                duration_s=max(durations, default=None),
+                video=eye.info if eye is not None else None,
+                audio=(probing.audio_info(audio),) if audio is not None else (),
+                tags={str(name): str(value) for name, value in main.container.metadata.items()},
+                chapters=probing.chapters_of(main.container),
+                warnings=tuple(self._warnings),
+            )
+        )
+
+
+def _pixels(opened: Opened) -> int:
+    context = opened.video.codec_context if opened.video is not None else None
+    return context.width * context.height if context is not None else 0
+
+
+def as_packet(packet: "av.Packet[Any]") -> Packet:
+    """Return PyAV's packet as a value, its side data included."""
+    flags = KEYFRAME * packet.is_keyframe | CORRUPT * packet.is_corrupt
+    return Packet(
+        data=bytes(packet),
+        pts=packet.pts,
+        dts=packet.dts,
+        duration=packet.duration or 0,
+        flags=flags | DISCARD * packet.is_discard | DISPOSABLE * packet.is_disposable,
+        side_data=tuple((side.data_type, bytes(side)) for side in packet.iter_sidedata()),
+    )
+
+
+def _paced(sources: list[Source]) -> "Iterator[tuple[av.Packet[Any], bool]]":
+    """Yield all packets, always from the input that is furthest behind."""
+    while alive := [source for source in sources if not source.ended]:
+        taken = min(alive, key=lambda source: source.reached_s).next()
+        if taken is not None:
+            yield taken

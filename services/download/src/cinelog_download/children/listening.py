@@ -1,0 +1,181 @@
+"""The sound's stream: decoded and encoded anew, or passed through, on the picture's timeline."""
+
+from collections import deque
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from cinelog_common.cmaf.inits import CopyHints, UnsupportedTrackError, copy_init
+from cinelog_common.contract.values import AudioRecipe
+
+from cinelog_download.children.copying import CopiedSound, Form
+from cinelog_download.children.encoders import voice_for
+from cinelog_download.children.sound import Line, Sound
+from cinelog_download.children.tracks import Description, FragmentWriter
+from cinelog_download.children.units import Tell
+from cinelog_download.children.watching import Eye
+from cinelog_download.domain.demuxing import DemuxOrder
+from cinelog_download.domain.sounding import Grid, PictureCuts
+
+_NAME = "a0"
+_LEAST_PAD_S = Fraction(1, 20)
+"""Sound that ends less than this before the picture is left as it is."""
+
+
+class Ear:
+    """One sound track, from packets on the container's timeline to fragments."""
+
+    def __init__(self, order: DemuxOrder, stream: AudioStream, tell: Tell) -> None:
+        self._order = order
+        self._stream = stream
+        self._tell = tell
+        self._held: deque[av.Packet[Any]] = deque()
+        self._zero_s: Fraction | None = None
+        self._sound: Sound | None = None
+        self._copied: CopiedSound | None = None
+        self._rate = 0
+        self._cuts: list[int] = []
+        self._broken = 0
+        self._recipe = order.audio
+        self.warnings: list[str] = []
+        stream.codec_context.thread_count = 1
+        if order.audio.mode == "copy":
+            self._prepare_copy()
+
+    @property
+    def delivered(self) -> bool:
+        """Whether any sound came out."""
+        return bool(self.track)
+
+    @property
+    def track(self) -> str:
+        """The track's name, if it exists."""
+        return _NAME if self._sound is not None or (self._copied and self._copied.writer) else ""
+
+    @property
+    def end_s(self) -> Fraction:
+        """Where the sound so far ends."""
+        if self._sound is not None:
+            return self._sound.reached_s
+        return self._copied.reached_s if self._copied is not None else Fraction(0)
+
+    def add(self, packet: "av.Packet[Any]") -> None:
+        """Take the next packet; it waits until the timeline's zero is known."""
+        self._held.append(packet)
+
+    def follow(self, eye: Eye | None, *, ended: bool = False) -> None:
+        """Work on what is there, as far as the picture tells where to cut."""
+        if self._zero_s is None:
+            self._zero_s = self._find_zero(eye)
+        if self._zero_s is None:
+            return
+        while self._held:
+            self._take(self._held.popleft(), self._zero_s)
+        part = self._sound or self._copied
+        if part is not None and (self._sound is not None or (self._copied and self._copied.writer)):
+            part.cut(self._picture_cuts(eye, ended=ended))
+
+    def finish(self, eye: Eye | None) -> None:
+        """Flush the decoder, let the sound reach to the picture's end, and write what is left."""
+        self.follow(eye, ended=True)
+        if self._copied is None and self._zero_s is not None:
+            self._decode(None, self._zero_s)
+        if self._sound is not None:
+            if eye is not None and eye.end_s - self._sound.reached_s > _LEAST_PAD_S:
+                self._sound.pad_to(eye.end_s)
+            self._sound.finish(self._picture_cuts(eye, ended=True))
+        elif self._copied is not None and self._copied.writer is not None:
+            self._copied.finish(self._picture_cuts(eye, ended=True))
+        if self._broken:
+            self.warnings.append(f"{self._broken} packets of the sound could not be decoded.")
+
+    def _find_zero(self, eye: Eye | None) -> Fraction | None:
+        if eye is not None:
+            return eye.zero_s
+        if not self._held:
+            return None
+        first = self._held[0]
+        # What lies before 0 is priming, which the container says is not to be heard.
+        return Fraction(0) if first.pts is None else max(Fraction(0), first.pts * first.time_base)
+
+    def _take(self, packet: "av.Packet[Any]", zero_s: Fraction) -> None:
+        if self._copied is None:
+            self._decode(packet, zero_s)
+            return
+        at_s = self._copied.reached_s
+        if packet.pts is not None:
+            at_s = packet.pts * packet.time_base - zero_s
+        data = bytes(packet)
+        if not self._copied.add(data, at_s, (packet.duration or 0) * packet.time_base):
+            return
+        try:
+            self._open_copy(data)
+        except UnsupportedTrackError as error:
+            self.warnings.append(f"{error.message} It is encoded as AAC instead.")
+            self._copied, self._recipe = None, AudioRecipe()
+            self._decode(packet, zero_s)
+
+    def _decode(self, packet: "av.Packet[Any] | None", zero_s: Fraction) -> None:
+        try:
+            frames: list[Any] = self._stream.codec_context.decode(packet)
+        except av.error.FFmpegError:
+            self._broken += 1
+            return
+        for frame in frames:
+            if self._sound is None:
+                self._sound = self._open_sound(frame)
+            at_s = None if frame.pts is None else frame.pts * frame.time_base - zero_s
+            self._sound.add(frame, at_s)
+
+    def _open_sound(self, frame: Any) -> Sound:
+        voice = voice_for(self._recipe, rate=frame.sample_rate, channels=frame.layout.nb_channels)
+        self._rate = voice.rate
+        line = Line(
+            name=_NAME,
+            recipe=self._recipe,
+            voice=voice,
+            folder=self._order.folder,
+            segment_s=self._order.segment_s,
+            max_segment_s=self._order.max_segment_s,
+            language=self._stream.language or "und",
+        )
+        return Sound(line, self._tell)
+
+    def _picture_cuts(self, eye: Eye | None, *, ended: bool) -> PictureCuts:
+        if eye is None:
+            return PictureCuts()
+        ticks = eye.time_base * self._rate
+        self._cuts += [round(cut * ticks) for cut in eye.cuts[len(self._cuts) :]]
+        return PictureCuts(at=self._cuts, floor=None if ended else int(eye.floor * ticks))
+
+    # Passing through.
+
+    def _prepare_copy(self) -> None:
+        context = self._stream.codec_context
+        self._rate = 48_000 if context.codec.canonical_name == "opus" else context.sample_rate
+        form = Form(codec=context.codec.canonical_name, extradata=context.extradata or b"")
+        lengths = (self._order.segment_s, self._order.max_segment_s)
+        step, longest = (round(length * self._rate) for length in lengths)
+        frame_size = context.frame_size if context.codec.canonical_name in {"aac", "mp3", "ac3"} else 0
+        self._copied = CopiedSound(form, self._rate, frame_size, Grid(step=step, longest=longest))
+
+    def _open_copy(self, first: bytes) -> None:
+        copied = self._copied
+        assert copied is not None
+        if copied.writer is not None:
+            return
+        language = self._stream.language or "und"
+        hints = CopyHints(first_packet=first, priming=copied.priming or 0, language=language)
+        context = self._stream.codec_context
+        init = copy_init(self._stream, self._rate, hints)
+        description = Description(
+            name=_NAME,
+            kind="audio",
+            timescale=self._rate,
+            language=language,
+            channels=context.layout.nb_channels,
+            sample_rate=context.sample_rate,
+            bitrate_bps=context.bit_rate or 0,
+        )
+        copied.writer = FragmentWriter(self._order.folder, description, init, self._tell)

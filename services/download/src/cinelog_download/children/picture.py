@@ -1,0 +1,282 @@
+"""Cuts the picture into units while its packets arrive, in decode order.
+
+A unit owns the presentation interval [start, end) and carries every packet from the keyframe that
+its decoding begins with to the last one, in decode order, that is shown before `end`: with open
+groups of pictures that includes the next keyframe and its leading pictures.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+from cinelog_common.contract.values import Value
+from cinelog_fastio import DISCARD, KEYFRAME, Packet, StreamParameters
+
+from cinelog_download.children import refusals, seams
+from cinelog_download.children.units import Stretch, Writer
+from cinelog_download.children.window import Entry, Window
+from cinelog_download.domain import pictures
+from cinelog_download.domain.cutting import Cut, CutPolicy, Seen, next_cut, no_cut_before
+
+_SEAM_PACKETS = 8
+"""Packets after a seam that are decoded both ways: past any reordering, quick to decode."""
+_LONGEST_PRELUDE = 3000
+"""Packets without any keyframe, after which the first one is taken for one."""
+_NOT_SEPARABLE = (
+    "The source's keyframes cannot be decoded on their own: it is not split there, "
+    "so fewer encoders can work on it at once."
+)
+
+
+class Shape(Value, frozen=True, kw_only=True):
+    """How the picture is to be cut, and what its decoder needs."""
+
+    policy: CutPolicy
+    parameters: StreamParameters
+    frame_ticks: int
+    """How long a picture lasts where its packet does not say."""
+    interlaced: bool = False
+    folder: str = "."
+    most_units: int = 1 << 30
+
+
+class Picture:
+    """The picture's packets, from the container's timeline to units on the job's timeline.
+
+    Attributes:
+        zero: Ticks of the container's timeline at which the job's begins; None until it is known.
+        cuts: Where units ended so far, in ticks of the job's timeline.
+        end: Where the last picture so far ends.
+        units: How many units were written.
+        warnings: What the user should know.
+    """
+
+    def __init__(self, shape: Shape, writer: Writer) -> None:
+        self._shape = shape
+        self._writer = writer
+        self._window = Window(shape.folder)
+        self._prelude: list[tuple[Packet, bool]] | None = []
+        self._keys: list[tuple[int, int]] = []
+        self._forced: list[int] = []
+        self._unit_start = 0
+        self._unit_first = 0
+        self._frontier: int | None = None
+        self._cut: Cut | None = None
+        self._suspects_are_clean: bool | None = None
+        # Interlaced pictures may come as two packets each: then only decoding can count them.
+        self._count_by_decoding: bool | None = None if shape.interlaced else False
+        self._late = 0
+        self.zero: int | None = None
+        self.cuts: list[int] = []
+        self.end = 0
+        self.units = 0
+        self.warnings: list[str] = []
+
+    @property
+    def floor(self) -> int:
+        """A time before which surely no further cut comes."""
+        if self._cut is not None:
+            return self._cut.at
+        return no_cut_before(self._seen(ended=False), self._shape.policy) if self._keys else 0
+
+    def add(self, packet: Packet, *, forced: bool = False) -> None:
+        """Take the next packet in decode order (with a pts), and write the units that it completes.
+
+        `forced` says that the film must be cut before it, as far as it is a keyframe.
+        """
+        if self._prelude is None:
+            self._take(packet, forced)
+            return
+        self._prelude.append((packet, forced))
+        self._find_zero(ended=False)
+
+    def finish(self) -> None:
+        """Write what is left.
+
+        Raises:
+            PermanentError: There was no picture at all.
+        """
+        if self._prelude is not None:
+            self._find_zero(ended=True)
+        while self._advance(ended=True):
+            pass
+        self._write(self.end, last=True)
+        self._window.close()
+        if self._late:
+            self.warnings.append(f"{self._late} pictures came too late to be shown and were left out.")
+
+    # The beginning.
+
+    def _find_zero(self, *, ended: bool) -> None:
+        """Drop what no decoder can show, and let the timeline begin with the first picture shown."""
+        assert self._prelude is not None
+        first = next((at for at, (one, _) in enumerate(self._prelude) if one.flags & KEYFRAME), None)
+        if first is None and (ended or len(self._prelude) > _LONGEST_PRELUDE):
+            first = 0
+        if first is None:
+            return
+        kept = list(self._decodable(self._prelude[first:]))
+        shown = [_pts(one) for one, _ in kept if not one.flags & DISCARD]
+        if not shown:
+            if ended:
+                raise refusals.damaged("it holds no picture that can be shown")
+            return
+        frontier = max((one.dts for one, _ in kept if one.dts is not None), default=None)
+        if ended or (frontier is not None and frontier >= min(shown)):
+            self.zero, self._prelude = min(shown), None
+            for packet, forced in kept:
+                self._take(packet, forced)
+
+    def _decodable(self, packets: Iterable[tuple[Packet, bool]]) -> Iterable[tuple[Packet, bool]]:
+        key: int | None = None
+        codec, extradata = self._shape.parameters.codec, self._shape.parameters.extradata
+        for packet, forced in packets:
+            key = _pts(packet) if key is None else key
+            leads = _pts(packet) < key and not packet.flags & DISCARD
+            if not (leads and pictures.is_skipped_leading(codec, packet.data, extradata)):
+                yield packet, forced
+
+    # The middle.
+
+    def _take(self, source: Packet, forced: bool) -> None:
+        assert self.zero is not None
+        packet = _moved(source, -self.zero)
+        pts = _pts(packet)
+        entry = Entry(packet=packet, shown=pictures.is_shown(self._shape.parameters.codec, packet.data))
+        number = self._window.append(entry)
+        if not self._keys or (packet.flags & KEYFRAME and self._may_cut_at(packet)):
+            self._keys.append((number, pts))
+            if forced and pts > self._unit_start:
+                self._forced.append(pts)
+        if entry.counts:
+            # Leading pictures lie before the frontier that closed their unit; these came after it.
+            closed = self._frontier is not None and self._frontier >= self._unit_start
+            self._late += bool(self.units and closed and pts < self._unit_start)
+            self.end = max(self.end, pts + (packet.duration or self._shape.frame_ticks))
+        if packet.dts is not None:
+            self._frontier = packet.dts if self._frontier is None else max(self._frontier, packet.dts)
+        while self._advance(ended=False):
+            pass
+
+    def _may_cut_at(self, packet: Packet) -> bool:
+        return self._suspects_are_clean is not False or seams.is_certain(self._shape.parameters, packet)
+
+    def _advance(self, *, ended: bool) -> bool:
+        """Decide on a cut, or carry one out; tell whether there may be more to do."""
+        if self._cut is None:
+            self._cut = self._decide(ended=ended) if self._keys else None
+            return self._cut is not None
+        if not ended and (self._frontier is None or self._frontier < self._cut.at):
+            return False
+        clean = self._is_proven(self._cut, ended=ended)
+        if clean is None:
+            return False
+        cut, self._cut = self._cut, None
+        if clean:
+            self._write(cut.at, last=False)
+        else:
+            self._give_up_suspects()
+        return True
+
+    def _decide(self, *, ended: bool) -> Cut | None:
+        seen = self._seen(ended=ended)
+        forced = next((at for at in self._forced if at > self._unit_start), None)
+        if forced is None or not (ended or seen.known >= forced):
+            return self._exact(next_cut(seen, self._shape.policy))
+        before = tuple(key for key in seen.keys if key < forced)
+        until = msgspec.structs.replace(seen, keys=before, known=forced, ended=True)
+        return self._exact(next_cut(until, self._shape.policy)) or Cut(at=forced)
+
+    def _exact(self, cut: Cut | None) -> Cut | None:
+        """Move a cut inside a group to the first picture at or after it."""
+        if cut is None or not cut.inside:
+            return cut
+        entries = (entry for _, entry in self._window.entries(self._unit_first) if entry.counts)
+        at = min((entry.pts for entry in entries if entry.pts >= cut.at), default=None)
+        return None if at is None else Cut(at=at, inside=True)
+
+    def _seen(self, *, ended: bool) -> Seen:
+        start = self._unit_start
+        known = self._frontier if self._frontier is not None else start
+        return Seen(
+            start=start,
+            key=max((pts for _, pts in self._keys if pts <= start), default=self._keys[0][1]),
+            keys=tuple(pts for _, pts in self._keys if pts > start),
+            known=self.end if ended else known,
+            ended=ended,
+        )
+
+    # Whether a cut is clean.
+
+    def _is_proven(self, cut: Cut, *, ended: bool) -> bool | None:
+        """Tell whether decoding can begin there; None while too little is there to tell."""
+        number = next((number for number, pts in self._keys if pts == cut.at), None)
+        if number is None or self._suspects_are_clean is not None:
+            return True
+        [key] = self._packets(number, number + 1)
+        if seams.is_certain(self._shape.parameters, key):
+            return True
+        stop = self._window.end
+        if not ended and stop < self._stop(cut.at) + _SEAM_PACKETS:
+            return None
+        before = self._packets(self._unit_first, number)
+        after = self._packets(number, stop)
+        self._suspects_are_clean = seams.is_clean(self._shape.parameters, before, after)
+        return self._suspects_are_clean
+
+    def _give_up_suspects(self) -> None:
+        self.warnings.append(_NOT_SEPARABLE)
+        first, *others = self._keys
+        certain = [key for key in others if self._may_cut_at(self._packets(key[0], key[0] + 1)[0])]
+        self._keys = [first, *certain]
+
+    def _packets(self, first: int, stop: int) -> list[Packet]:
+        return [packet for _, packet in self._window.packets(first, stop)]
+
+    def _stop(self, end: int) -> int:
+        """Return the number after the last packet in decode order that is shown before `end`."""
+        return max(n for n, entry in self._window.entries(self._unit_first) if entry.pts < end) + 1
+
+    def _count(self, start: int, end: int, stop: int) -> int:
+        entries = [entry for _, entry in self._window.entries(self._unit_first, stop)]
+        count = sum(1 for entry in entries if entry.counts and start <= entry.pts < end)
+        if self._count_by_decoding is False:
+            return count
+        packets = self._packets(self._unit_first, stop)
+        shown = seams.count_pictures(self._shape.parameters, packets, start, end)
+        self._count_by_decoding = shown != count or self._count_by_decoding is True
+        return shown
+
+    # The result.
+
+    def _write(self, end: int, *, last: bool) -> None:
+        if self.units >= self._shape.most_units:
+            raise refusals.over_limit(f"more than {self._shape.most_units} units")
+        stop = self._window.end if last else self._stop(end)
+        following = stop if last else max(number for number, pts in self._keys if pts <= end)
+        unit = Stretch(
+            n=self.units,
+            start=self._unit_start,
+            end=end,
+            first=self._unit_first,
+            stop=stop,
+            next_first=following,
+            frames=self._count(self._unit_start, end, stop),
+            last=last,
+        )
+        self._writer.write(unit, self._window)
+        self.units += 1
+        self.cuts.append(end)
+        self._unit_start, self._unit_first = end, following
+        self._keys = [key for key in self._keys if key[0] >= following]
+        self._forced = [at for at in self._forced if at > end]
+        self._window.drop_before(following)
+
+
+def _pts(packet: Packet) -> int:
+    assert packet.pts is not None
+    return packet.pts
+
+
+def _moved(packet: Packet, by: int) -> Packet:
+    dts = None if packet.dts is None else packet.dts + by
+    return msgspec.structs.replace(packet, pts=_pts(packet) + by, dts=dts)

@@ -1,0 +1,247 @@
+"""Opens a part file as far as it has arrived, and tells what it holds."""
+
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.stream import AudioStream
+from av.container.input import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from cinelog_common.contract.values import AudioInfo, Chapter, VideoInfo
+from cinelog_fastio import StreamParameters
+
+from cinelog_download.children import refusals
+from cinelog_download.children.reading import ArrivingFile
+from cinelog_download.domain.containers import Layout, layout_of, missing_bytes
+from cinelog_download.domain.demuxing import Limits
+
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,live_flv,asf,asf_o,ogg,mp3,wav,w64,"
+    "flac,aac,adts,ac3,eac3,dts,h264,hevc,av1,obu,ivf,m4v,mxf,gxf,dv,rm,nut,nsv,caf,aiff,amr,amrnb,amrwb,au,"
+    "wv,ape,tta,truehd,mlp,yuv4mpegpipe,vc1,wtv,matroska,webm"
+)
+"""Containers of media only: none that refers to other files (playlists, concat) or to pictures on a disk."""
+_FIELD_ORDERS = {0: "progressive", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
+"""AVFieldOrder; what is not said is taken as progressive."""
+
+
+class Opened:
+    """One input: its container and the streams that are used of it."""
+
+    def __init__(self, file: ArrivingFile, container: InputContainer, layout: Layout) -> None:
+        self.file = file
+        self.container = container
+        self.layout = layout
+        self.video = _best_video(container)
+        self.audio = _best_audio(container)
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long the container says that it is."""
+        duration = self.container.duration
+        return duration / 1_000_000 if duration and duration > 0 else None
+
+
+def open_input(file: ArrivingFile, limits: Limits) -> Opened:
+    """Open one input; reads no more than its index and the beginning.
+
+    Raises:
+        PermanentError: NOT_MEDIA, PROTECTED, DAMAGED, LIMIT_EXCEEDED.
+    """
+    if not file.peek(0, 1):
+        raise refusals.not_media(": it is empty")
+    layout = layout_of(file.peek)
+    if layout.protected:
+        raise refusals.protected()
+    file.jumps = layout.seekable
+    check_bytes(file, layout)
+    try:
+        container = av.open(
+            file,
+            "r",
+            container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
+            io_open=_refuse_others,
+            metadata_errors="replace",
+            buffer_size=1 << 16,
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise _open_failed(layout, error) from error
+    if len(container.streams) > limits.streams:
+        raise refusals.over_limit(f"{len(container.streams)} streams, {limits.streams} allowed")
+    opened = Opened(file, container, layout)
+    if opened.duration_s is not None and opened.duration_s > limits.duration_s:
+        raise refusals.over_limit(f"{opened.duration_s:.0f} s long, {limits.duration_s:.0f} s allowed")
+    return opened
+
+
+def check_bytes(file: ArrivingFile, layout: Layout) -> None:
+    """Compare what the container claims with the size, as far as both are known.
+
+    Raises:
+        PermanentError: DAMAGED, with both numbers.
+    """
+    size, claimed = file.known_size, layout.claimed_bytes
+    if size is not None and claimed is not None and size < claimed:
+        raise refusals.damaged(f"it is cut off after {size} of {claimed} bytes")
+
+
+def video_info(stream: VideoStream, first: VideoFrame | None) -> VideoInfo:
+    """Return what container, codec and first picture say of the picture."""
+    context = stream.codec_context
+    aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
+    rate = frame_rate(stream)
+    pixel_format = context.pix_fmt or "yuv420p"
+    time_base = stream.time_base or Fraction(1, 90_000)
+    order = _FIELD_ORDERS.get(int(context.field_order or 0), "progressive")
+    if first is not None and first.interlaced_frame and order == "progressive":
+        order = "tt"
+    return VideoInfo(
+        codec=context.codec.canonical_name,
+        width=context.width,
+        height=context.height,
+        time_base=(time_base.numerator, time_base.denominator),
+        frame_rate=(rate.numerator, rate.denominator) if rate else (0, 1),
+        pixel_format=pixel_format,
+        bit_depth=max((part.bits for part in context.format.components), default=8) if context.format else 8,
+        sample_aspect=(aspect.numerator, aspect.denominator) if aspect else (1, 1),
+        # libavutil counts counter-clockwise.
+        rotation=-round((first.rotation if first is not None else 0) / 90) * 90 % 360,
+        field_order=order,
+        color_range=int(context.color_range),
+        color_primaries=int(context.color_primaries),
+        color_transfer=int(context.color_trc),
+        color_matrix=int(context.colorspace),
+        language=stream.language or "und",
+    )
+
+
+def audio_info(stream: AudioStream) -> AudioInfo:
+    """Return what container and codec say of a sound track."""
+    context = stream.codec_context
+    return AudioInfo(
+        codec=context.codec.canonical_name,
+        sample_rate=context.sample_rate,
+        channels=context.layout.nb_channels,
+        layout=context.layout.name,
+        language=stream.language or "und",
+        title=stream.metadata.get("title", ""),
+    )
+
+
+def parameters_of(stream: VideoStream, info: VideoInfo, first: VideoFrame | None) -> StreamParameters:
+    """Return what a bare decoder must know."""
+    context = stream.codec_context
+    attributes: dict[str, str | int | float] = {
+        "width": context.width,
+        "height": context.height,
+        "pix_fmt": info.pixel_format,
+        "bits_per_coded_sample": context.bits_per_coded_sample,
+        "codec_tag": context.codec_tag,
+        "profile": str(context.profile or ""),
+        "level": int(context.level or 0),
+        "rotation": info.rotation,
+        "field_order": info.field_order,
+    }
+    # Indexed by position the container yields side data, iterated it yields their names.
+    found: Any = () if first is None else first.side_data
+    side = [found[at] for at in range(len(found))]
+    kept = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL")
+    return StreamParameters(
+        codec=info.codec,
+        extradata=context.extradata or b"",
+        time_base=info.time_base,
+        attributes=attributes,
+        side_data=tuple((data.type.name, bytes(data)) for data in side if data.type.name in kept),
+    )
+
+
+def frame_rate(stream: VideoStream) -> Fraction | None:
+    """Return pictures per second, the average where it varies; None if nothing says so."""
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+    return Fraction(rate) if rate else None
+
+
+def chapters_of(container: InputContainer) -> tuple[Chapter, ...]:
+    """Return the named stretches."""
+    found = []
+    for chapter in container.chapters():
+        base = chapter["time_base"] or Fraction(1)
+        start, end = float(chapter["start"] * base), float(chapter["end"] * base)
+        found.append(Chapter(start_s=start, end_s=end, title=chapter["metadata"].get("title", "")))
+    return tuple(found)
+
+
+def left_out(container: InputContainer, *, audio: AudioStream | None) -> list[str]:
+    """Return warnings about streams that are not used."""
+    warnings = []
+    if texts := len(container.streams.subtitles):
+        warnings.append(f"The source has {texts} subtitle track(s), which are left out.")
+    others = len(container.streams.audio) - (audio is not None)
+    if audio is not None and others:
+        warnings.append(f"Of {others + 1} sound tracks only the first best one is used.")
+    return warnings
+
+
+def _best_video(container: InputContainer) -> VideoStream | None:
+    films = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & (Disposition.attached_pic | Disposition.still_image)
+        and _has_decoder(stream)
+    ]
+    default = {stream.index for stream in films if stream.disposition & Disposition.default}
+    return max(
+        films,
+        key=lambda stream: (
+            stream.codec_context.width * stream.codec_context.height,
+            stream.index in default,
+            -stream.index,
+        ),
+        default=None,
+    )
+
+
+def _best_audio(container: InputContainer) -> AudioStream | None:
+    return max(
+        (stream for stream in container.streams.audio if _has_decoder(stream)),
+        key=lambda stream: (
+            bool(stream.disposition & Disposition.default),
+            not stream.disposition & (Disposition.visual_impaired | Disposition.comment),
+            stream.codec_context.layout.nb_channels,
+            -stream.index,
+        ),
+        default=None,
+    )
+
+
+def _has_decoder(stream: VideoStream | AudioStream) -> bool:
+    # PyAV gives streams of unknown codecs no context at all, against its annotations.
+    context: Any = stream.codec_context
+    return context is not None
+
+
+def _open_failed(layout: Layout, error: Exception) -> Exception:
+    if isinstance(error, OSError) and not isinstance(error, av.error.FFmpegError):
+        return error
+    if layout.family == "mp4" and isinstance(error, av.error.InvalidDataError):
+        return refusals.damaged("its index (moov) is missing or broken")
+    return refusals.not_media()
+
+
+def _refuse_others(*_: Any) -> Any:
+    # A media file that names other files or addresses must not be able to open them.
+    raise PermissionError("a source may not open other files")
+
+
+def check_end(opened: Opened) -> None:
+    """Compare the whole file with what its container claims, now that all of it was read.
+
+    Raises:
+        PermanentError: DAMAGED, with numbers.
+    """
+    file = opened.file
+    check_bytes(file, opened.layout)
+    if opened.layout.family == "mp4" and (missing := missing_bytes(file.peek, file.size)):
+        raise refusals.damaged(f"it is cut off: {missing} bytes are missing after {file.size}")

@@ -1,0 +1,163 @@
+"""The picture's stream: what is to become of its packets, and on which timeline."""
+
+from fractions import Fraction
+
+import msgspec
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from cinelog_common.cmaf.inits import CopyHints, VideoPresentation, copy_init
+from cinelog_fastio import Packet
+
+from cinelog_download.children import probing
+from cinelog_download.children.copying import CopiedUnits, Form
+from cinelog_download.children.ordering import PresentationOrder
+from cinelog_download.children.picture import Picture, Shape
+from cinelog_download.children.tracks import Description, FragmentWriter
+from cinelog_download.children.units import BundleUnits, Tell, Writer
+from cinelog_download.domain.cutting import CutPolicy
+from cinelog_download.domain.demuxing import DemuxOrder
+
+
+class Eye:
+    """The picture, from packets on the container's timeline to units.
+
+    Attributes:
+        info: What container, codec and first picture say.
+        time_base: Seconds per tick of the timeline.
+    """
+
+    def __init__(self, order: DemuxOrder, stream: VideoStream, first: VideoFrame | None, tell: Tell) -> None:
+        self._order = order
+        self._stream = stream
+        self._tell = tell
+        self.info = probing.video_info(stream, first)
+        self.time_base = Fraction(*self.info.time_base)
+        rate = probing.frame_rate(stream) or Fraction(25)
+        self._frame_ticks = max(1, round(1 / (rate * self.time_base)))
+        self._parameters = probing.parameters_of(stream, self.info, first)
+        self._reordered = bool(stream.codec_context.has_b_frames)
+        self._ordering: PresentationOrder | None = None
+        self._copied: FragmentWriter | None = None
+        self._picture: Picture | None = None
+        self._begun = False
+
+    @property
+    def zero_s(self) -> Fraction | None:
+        """Seconds of the container's timeline at which the job's begins; None until it is known."""
+        zero = self._picture.zero if self._picture is not None else None
+        return None if zero is None else zero * self.time_base
+
+    @property
+    def cuts(self) -> list[int]:
+        """Where units ended so far, in ticks."""
+        return self._picture.cuts if self._picture is not None else []
+
+    @property
+    def floor(self) -> int:
+        """A time before which surely no further cut comes, in ticks."""
+        return self._picture.floor if self._picture is not None else 0
+
+    @property
+    def units(self) -> int:
+        """How many bundles were written."""
+        return self._picture.units if self._picture is not None and self._order.video == "bundles" else 0
+
+    @property
+    def delivered(self) -> bool:
+        """Whether anything came of the picture."""
+        return self._picture is not None and self._picture.units > 0
+
+    @property
+    def track(self) -> str:
+        """The name of the passed-through track, if there is one."""
+        return "v0" if self._copied is not None else ""
+
+    @property
+    def end_s(self) -> Fraction:
+        """Where the picture so far ends."""
+        return Fraction(0) if self._picture is None else self._picture.end * self.time_base
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know."""
+        return self._picture.warnings if self._picture is not None else []
+
+    def add(self, packet: Packet, *, spliced: bool) -> None:
+        """Take the next packet in decode order."""
+        forced = spliced or any(name == "new_extradata" for name, _ in packet.side_data)
+        if not self._begun:
+            self._begin(packet)
+        for ordered in self._presented(packet):
+            assert self._picture is not None
+            self._picture.add(ordered, forced=forced and self._begun)
+        self._begun = True
+
+    def finish(self) -> None:
+        """Write what is left."""
+        if self._picture is None:
+            return
+        for packet in self._ordering.finish() if self._ordering is not None else ():
+            self._picture.add(packet)
+        self._picture.finish()
+        if self._copied is not None:
+            self._copied.finish()
+
+    def _begin(self, first: Packet) -> None:
+        if first.pts is None and first.dts is not None and self._reordered:
+            self._ordering = PresentationOrder(self._parameters, self._frame_ticks)
+        end = None
+        if self._stream.duration:
+            end = self._stream.duration
+        policy = CutPolicy(
+            target=max(1, round(Fraction(self._order.segment_s).limit_denominator(1000) / self.time_base)),
+            end=end,
+            inside=self._order.video == "bundles",
+        )
+        shape = Shape(
+            policy=policy,
+            parameters=self._parameters,
+            frame_ticks=self._frame_ticks,
+            interlaced=self.info.field_order != "progressive",
+            folder=self._order.folder,
+            most_units=self._order.limits.units,
+        )
+        self._picture = Picture(shape, self._writer(first))
+
+    def _presented(self, packet: Packet) -> list[Packet]:
+        if self._ordering is not None:
+            return self._ordering.add(packet)
+        if packet.pts is not None:
+            return [packet]
+        return [msgspec.structs.replace(packet, pts=packet.dts if packet.dts is not None else 0)]
+
+    def _writer(self, first: Packet) -> Writer:
+        order, info = self._order, self.info
+        if order.video != "copy":
+            return BundleUnits(order, self._parameters, info, self._tell)
+        show = VideoPresentation(
+            width=info.width,
+            height=info.height,
+            sar=info.sample_aspect,
+            rotation=-info.rotation % 360,
+            primaries=info.color_primaries,
+            transfer=info.color_transfer,
+            matrix=info.color_matrix,
+            full_range=info.color_range == 2,
+            language=info.language,
+        )
+        hints = CopyHints(first_packet=first.data, language=info.language, presentation=show)
+        init = copy_init(self._stream, info.time_base[1], hints)
+        description = Description(
+            name="v0",
+            kind="video",
+            timescale=info.time_base[1],
+            language=info.language,
+            bitrate_bps=self._stream.codec_context.bit_rate or 0,
+            width=info.width,
+            height=info.height,
+            frame_rate=info.frame_rate,
+            time_base=info.time_base,
+        )
+        self._copied = FragmentWriter(order.folder, description, init, self._tell)
+        form = Form(codec=info.codec, extradata=self._parameters.extradata, tick=info.time_base[0])
+        return CopiedUnits(form, self._frame_ticks, self._copied)

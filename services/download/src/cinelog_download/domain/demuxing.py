@@ -1,0 +1,167 @@
+"""What the demuxing child and its parent tell each other. Values only, so that both ends stay light.
+
+Messages carry a tag; every message from the child is one of `Told`, every answer an `Extent`.
+Times are ticks of the picture's time base on the job's timeline, unless a field says otherwise.
+"""
+
+import msgspec
+from cinelog_common.contract.values import AudioInfo, AudioRecipe, Chapter, Value, VideoInfo
+
+
+class Limits(Value, frozen=True, kw_only=True):
+    """What a source may be at most; more is refused with `LIMIT_EXCEEDED`."""
+
+    pixels: int = 8192 * 4320
+    duration_s: float = 24 * 3600.0
+    streams: int = 64
+    units: int = 20_000
+
+
+class InputFile(Value, frozen=True, kw_only=True):
+    """A part file that is being filled, and its final size where that is known."""
+
+    path: str
+    size_bytes: int | None = None
+
+
+class DemuxOrder(Value, frozen=True, kw_only=True):
+    """One source to be taken apart; the child's first frame.
+
+    `folder` is an existing, empty scratch folder for what the child writes. The child gives each
+    file up when it has told of it: whoever reads the message owns the file.
+    """
+
+    job: str
+    run: int
+    inputs: tuple[InputFile, ...]
+    audio: AudioRecipe
+    folder: str
+    video: str = "bundles"
+    segment_s: float = 4.0
+    max_segment_s: float = 8.0
+    regenerate: dict[str, int] = {}
+    limits: Limits = Limits()
+
+
+class Told(Value, frozen=True, kw_only=True, tag_field="told"):
+    """Base of what the child says."""
+
+
+class Needed(Told, frozen=True, kw_only=True, tag="needed"):
+    """The child waits for bytes of input `input` from `start` on; the answer is an `Extent`."""
+
+    input: int
+    start: int
+    length: int
+
+
+class Probed(Told, frozen=True, kw_only=True, tag="probed"):
+    """What the source holds; told first, once."""
+
+    container: str
+    duration_s: float | None = None
+    video: VideoInfo | None = None
+    audio: tuple[AudioInfo, ...] = ()
+    tags: dict[str, str] = {}
+    chapters: tuple[Chapter, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class UnitCut(Told, frozen=True, kw_only=True, tag="unit"):
+    """The bundle of unit `n` lies at `path`."""
+
+    n: int
+    generation: int
+    start: int
+    end: int
+    frames: int
+    path: str
+    size_bytes: int
+
+
+class TrackBegun(Told, frozen=True, kw_only=True, tag="track"):
+    """A track of finished fragments begins; its init segment lies at `init_path`."""
+
+    name: str
+    kind: str
+    codec: str
+    init_path: str
+    init_hash: str
+    timescale: int
+    language: str = "und"
+    channels: int = 0
+    sample_rate: int = 0
+    bitrate_bps: int = 0
+    width: int = 0
+    height: int = 0
+    frame_rate: tuple[int, int] = (0, 1)
+    time_base: tuple[int, int] = (0, 1)
+
+
+class FragmentCut(Told, frozen=True, kw_only=True, tag="fragment"):
+    """Fragment `n` of a track lies at `path`; `start` and `end` are ticks of the track's timescale."""
+
+    track: str
+    n: int
+    start: int
+    end: int
+    frames: int
+    path: str
+    size_bytes: int
+    checksum: int
+
+
+class TrackDone(Told, frozen=True, kw_only=True, tag="track-done"):
+    """A track has no further fragments; `end` is in ticks of its timescale."""
+
+    track: str
+    segments: int
+    end: int
+
+
+class Finished(Told, frozen=True, kw_only=True, tag="finished"):
+    """Everything was told; the child's last message if nothing went wrong."""
+
+    units: int
+    duration_s: float
+    tracks: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Refused(Told, frozen=True, kw_only=True, tag="refused"):
+    """The source cannot be taken apart, and why; the child's last message."""
+
+    category: str
+    message: str
+    action: str = ""
+    transient: bool = False
+
+
+Message = Needed | Probed | UnitCut | TrackBegun | FragmentCut | TrackDone | Finished | Refused
+
+
+class Extent(Value, frozen=True, kw_only=True):
+    """The answer to `Needed`: bytes are there up to `end`.
+
+    `end` at or before the wanted start says that the input ends there; `size_bytes` is its size once known.
+    """
+
+    end: int
+    size_bytes: int | None = None
+
+
+_MESSAGES: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+
+
+def encode(value: Value) -> bytes:
+    """Return `value` as a frame."""
+    return msgspec.msgpack.encode(value)
+
+
+def decode_message(frame: bytes) -> Message:
+    """Return what the child said.
+
+    Raises:
+        msgspec.DecodeError: It is no message of ours.
+    """
+    return _MESSAGES.decode(frame)
