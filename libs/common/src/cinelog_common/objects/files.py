@@ -164,20 +164,20 @@ class Files:
         target = self.path(key)
         self._flush(source)
         for _ in range(_TRIES):
-            self._make(target.parent)
             try:
+                self._make(target.parent)
                 os.link(source, target)
             except FileExistsError:
                 taken = self.head(key)
                 if taken is not None:
                     return Exists(info=taken)
             except FileNotFoundError:
-                source.stat()  # raises if it is the source that is missing
+                # A folder was swept away under us. If it is the source that is missing, this raises.
+                source.stat()
             else:
                 self._flush(target.parent)
                 return Created(info=_info(key, source.stat()))
-        said = f"{key} can be neither created nor read"
-        raise PermanentError(said, category=Category.NOT_WRITABLE, action="Look what is there.")
+        raise _hopeless(key)
 
     def _rename(self, key: str, draft: Path) -> Created | Exists:
         """Give a draft its name on a file system without links; the caller holds the key's lock."""
@@ -185,10 +185,13 @@ class Files:
         if taken is not None:
             return Exists(info=taken)
         target = self.path(key)
-        self._make(target.parent)
-        draft.rename(target)
-        self._flush(target.parent)
-        return Created(info=_info(key, target.stat()))
+        for _ in range(_TRIES):
+            with contextlib.suppress(FileNotFoundError):
+                self._make(target.parent)
+                draft.rename(target)
+                self._flush(target.parent)
+                return Created(info=_info(key, target.stat()))
+        raise _hopeless(key)
 
     def _first(self, key: str, draft: Path) -> ObjectInfo:
         try:
@@ -252,3 +255,8 @@ class Files:
 def _info(key: str, stat: os.stat_result) -> ObjectInfo:
     etag = f"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"
     return ObjectInfo(key=key, size_bytes=stat.st_size, etag=etag, modified=stat.st_mtime)
+
+
+def _hopeless(key: str) -> PermanentError:
+    said = f"{key} can be neither created nor read"
+    return PermanentError(said, category=Category.NOT_WRITABLE, action="Look what is there under that name.")

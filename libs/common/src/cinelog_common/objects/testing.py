@@ -415,14 +415,14 @@ class ObjectStoreConformance:
     def test_creating_beside_a_delete_neither_fails_nor_loses(self) -> None:
         async def work() -> None:
             async with self.open_store() as store:
-                for n in range(20):
+                for n in range(60):
                     await store.create(f"busy/{n}/old", b"")
                     await asyncio.gather(
                         store.delete(f"busy/{n}/old"), store.create(f"busy/{n}/new", b"kept")
                     )
 
                 assert [info.key async for info in store.list("busy/")] == sorted(
-                    f"busy/{n}/new" for n in range(20)
+                    f"busy/{n}/new" for n in range(60)
                 )
 
         asyncio.run(work())
