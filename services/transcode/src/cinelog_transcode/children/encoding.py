@@ -10,7 +10,7 @@ import msgspec
 from av.codec.context import CodecContext, Flags
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
-from cinelog_common.cmaf.accessunits import sample_form
+from cinelog_common.cmaf.accessunits import SampleForm, sample_form
 from cinelog_common.cmaf.inits import VideoPresentation, parameter_hash, video_init
 from cinelog_common.contract.values import Recipe, Rendition
 from cinelog_common.errors import Category, PermanentError, TransientError
@@ -20,9 +20,14 @@ from cinelog_transcode.domain.encoders import opening_options, table_of
 
 
 class EncoderUnavailableError(PermanentError):
-    """This encoder cannot be opened here: not in the build, no device, no driver, no free session."""
+    """This encoder cannot be opened here: not in the build, no device, no driver, no free session.
+
+    Attributes:
+        reason: Why, as the rest of a sentence.
+    """
 
     def __init__(self, encoder: str, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             f"The encoder {encoder} cannot be used here: {reason}.",
             category=Category.ENCODER_UNAVAILABLE,
@@ -42,7 +47,7 @@ class EncoderFailedError(TransientError):
 
 
 class EncodedPacket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One access unit in the form of an MP4 sample; pts in ticks of the timeline."""
+    """One access unit as the encoder gave it; pts in ticks of the timeline."""
 
     data: bytes
     pts: int
@@ -63,7 +68,6 @@ class RenditionEncoder:
         self._recipe = recipe
         self._rendition = rendition
         self._context = _open(recipe, rendition, threads)
-        self._form = sample_form(self._context.codec.canonical_name, self._context.extradata)
 
     def encode(self, frame: VideoFrame, *, force_keyframe: bool = False) -> Iterator[EncodedPacket]:
         """Yield the packets that are ready once `frame` is in.
@@ -82,6 +86,21 @@ class RenditionEncoder:
             EncoderFailedError: It failed.
         """
         yield from self._packets(None)
+
+    @property
+    def codec(self) -> str:
+        """Libavcodec's name of what is made."""
+        return self._context.codec.canonical_name
+
+    @property
+    def form(self) -> SampleForm:
+        """How packets become samples of MP4."""
+        return sample_form(self.codec, self._context.extradata)
+
+    @property
+    def configuration(self) -> bytes:
+        """What a decoder of the raw packets must know first."""
+        return self._context.extradata or b""
 
     def init(self) -> bytes:
         """Return the init segment of everything that this recipe makes in this rendition."""
@@ -113,13 +132,13 @@ class RenditionEncoder:
 
     def _packets(self, frame: VideoFrame | None) -> Iterator[EncodedPacket]:
         try:
-            packets = self._context.encode(frame)
+            # Lazily: at the end the whole look-ahead comes out, which may take minutes.
+            for packet in self._context.encode_lazy(frame):
+                if packet.pts is None:
+                    raise EncoderFailedError(self._name, "a packet without a time")
+                yield EncodedPacket(data=bytes(packet), pts=packet.pts, keyframe=packet.is_keyframe)
         except (av.FFmpegError, ValueError) as error:
             raise EncoderFailedError(self._name, str(error)) from error
-        for packet in packets:
-            if packet.pts is None:
-                raise EncoderFailedError(self._name, "a packet without a time")
-            yield EncodedPacket(data=self._form(bytes(packet)), pts=packet.pts, keyframe=packet.is_keyframe)
 
 
 def _open(recipe: Recipe, rendition: Rendition, threads: int) -> VideoCodecContext:

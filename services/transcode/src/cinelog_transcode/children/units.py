@@ -78,9 +78,10 @@ class _Rendition:
         for packet in self.encoder.encode(frame, force_keyframe=begins):
             self._writer.add(packet)
 
-    def close(self, name: str) -> RenditionReport:
+    def close(self, name: str, alive: Callable[[], None]) -> RenditionReport:
         for packet in self.encoder.flush():
             self._writer.add(packet)
+            alive()
         init = self.encoder.init()
         return RenditionReport(
             name=name, init=init, init_hash=self.encoder.init_hash(init), parts=self._writer.close()
@@ -117,7 +118,7 @@ class _Work:
             self._feed(graph.flush(), renditions)
             warnings = self._judge(frames)
             reports = tuple(
-                rendition.close(wanted.name)
+                rendition.close(wanted.name, lambda: self._on_progress(frames, meta.frames))
                 for rendition, wanted in zip(renditions, task.recipe.renditions, strict=True)
             )
             pictures = thumbnails.count
@@ -187,22 +188,20 @@ class _Work:
 
     def _renditions(self, parts: tuple[Span, ...]) -> list[_Rendition]:
         task = self._task
-        return [
-            _Rendition(
-                RenditionEncoder(task.recipe, rendition, task.threads),
-                PartWriter(
-                    WritingPlan(
-                        folder=task.folder,
-                        name=f"r{at}",
-                        n=task.n,
-                        parts=parts,
-                        ticks=task.recipe.time_base[0],
-                    )
-                ),
-                parts,
+        made = []
+        for at, rendition in enumerate(task.recipe.renditions):
+            encoder = RenditionEncoder(task.recipe, rendition, task.threads)
+            plan = WritingPlan(
+                folder=task.folder,
+                # By number: a rendition's name is not ours, and need not be a file name.
+                name=f"r{at}",
+                n=task.n,
+                parts=parts,
+                ticks=task.recipe.time_base[0],
+                form=encoder.form,
             )
-            for at, rendition in enumerate(task.recipe.renditions)
-        ]
+            made.append(_Rendition(encoder, PartWriter(plan), parts))
+        return made
 
     def _thumbnails(self) -> ThumbnailWriter:
         size = thumbnail_size(self._meta.video, self._task.recipe, self._task.thumbnail_width)

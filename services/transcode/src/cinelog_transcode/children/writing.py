@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cinelog_common.cmaf.accessunits import SampleForm
 from cinelog_common.cmaf.fragments import FragmentSpec, Sample, read_fragment_file, write_fragment
 from cinelog_common.cmaf.timing import SeamError, time_samples
 from cinelog_common.contract.values import Value
@@ -22,6 +23,8 @@ class WritingPlan(Value, frozen=True, kw_only=True):
     n: int
     parts: tuple[Span, ...]
     ticks: int
+    form: SampleForm
+    """What makes a sample of a packet."""
 
 
 class PartWriter:
@@ -65,6 +68,7 @@ class PartWriter:
         start, end = span.start * ticks, span.end * ticks
         if packets and not packets[0].keyframe:
             raise SeamError(f"the part at {span.start} does not begin with a keyframe")
+        payload = [self._plan.form(packet.data) for packet in packets]
         times = time_samples([packet.pts * ticks for packet in packets], start, end)
         spec = FragmentSpec(
             # Grows along the track whatever order the units are encoded in (14496-12 8.8.5).
@@ -72,15 +76,15 @@ class PartWriter:
             base_time=start,
             samples=[
                 Sample(
-                    size=len(packet.data),
+                    size=len(data),
                     duration=time.duration,
                     composition_offset=time.composition_offset,
                     sync=packet.keyframe,
                 )
-                for packet, time in zip(packets, times, strict=True)
+                for packet, data, time in zip(packets, payload, times, strict=True)
             ],
         )
-        data = write_fragment(spec, [packet.data for packet in packets])
+        data = write_fragment(spec, payload)
         path = Path(self._plan.folder) / f"{self._plan.name}-{part:03d}.m4s"
         path.write_bytes(data)
         _check(path, frames=len(packets), start=start, end=end)

@@ -21,6 +21,14 @@ from cinelog_transcode.domain.presets import (
     X26X_PRESETS,
 )
 
+NEEDS = {
+    "nvidia": "an NVIDIA GPU with NVENC, and its driver",
+    "intel": "an Intel GPU with Quick Sync, and the oneVPL runtime",
+    "amd": "an AMD GPU with VCN, and the AMF runtime",
+    "apple": "macOS",
+}
+"""What a pool's encoders need of the machine."""
+
 KEYFRAME_INTERVAL = 250
 """Frames between keyframes nobody asked for; ffmpeg's own default for x264 and x265."""
 

@@ -71,8 +71,8 @@ class QualityTask(Value, frozen=True, kw_only=True):
     bundles: tuple[str, ...]
     recipe: Recipe
     crfs: tuple[int, ...]
-    frames: int
-    """Consecutive frames taken from the middle of each bundle."""
+    frames: int = 24
+    """At most so many consecutive frames taken from the middle of each bundle."""
     threads: int = 1
     max_pixels: int = 1 << 26
 

@@ -1,0 +1,30 @@
+"""The only reader of transcode's environment."""
+
+from cinelog_common.contract.topics import POOLS
+from cinelog_common.settings import SettingsBase
+from pydantic import Field
+
+
+class Settings(SettingsBase):
+    """How this worker encodes. Variables are `CINELOG_TRANSCODE_<NAME>`."""
+
+    model_config = {**SettingsBase.model_config, "env_prefix": "CINELOG_TRANSCODE_"}
+
+    pool: str = Field(default="cpu", pattern=f"^({'|'.join(POOLS)})$")
+    """The vendor whose encoders this worker offers."""
+    slots: int = Field(default=0, ge=0, le=256)
+    """Units encoded side by side; 0 means one per core."""
+    cores: int = Field(default=0, ge=0, le=1024)
+    """Cores that encoders may use together; 0 means all that this process may use."""
+    stall_s: float = Field(default=120.0, gt=0)
+    """An encoder that reports nothing for so long is ended, and its unit tried again."""
+    child_idle_s: float = Field(default=30.0, gt=0)
+    """Encoder processes are kept warm for so long."""
+    nice: int = Field(default=5, ge=0, le=19)
+    """How far encoders stand back, so that the log and the download stay quick."""
+    max_pixels: int = Field(default=1 << 26, ge=1 << 12)
+    """Larger pictures are refused before they are allocated."""
+    thumbnail_every_s: float = Field(default=2.0, ge=0.1)
+    thumbnail_width: int = Field(default=320, ge=16, le=3840)
+    beat_s: float = Field(default=3.0, gt=0)
+    """Between heartbeats."""
