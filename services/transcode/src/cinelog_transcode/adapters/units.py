@@ -104,7 +104,7 @@ class ObjectUnitStore:
             thumbnails = keys.thumbnails(
                 command.job, command.run, recipe=recipe, n=command.n, generation=command.generation
             )
-            await objects.create(thumbnails, folder / report.thumbnails)
+            await objects.link_from(thumbnails, folder / report.thumbnails)
         unit = UnitSidecar(
             n=command.n,
             generation=command.generation,
@@ -139,7 +139,7 @@ async def _store_rendition(
     parts = []
     for number, part in enumerate(made.parts):
         key = keys.segment(prefix, command.n, number, command.generation)
-        outcome = await objects.create(key, folder / part.file)
+        outcome = await objects.link_from(key, folder / part.file)
         lost = isinstance(outcome, Exists)
         parts.append(await _winner(objects, key, part) if lost else _ours(key, part))
     sidecar = Sidecar(

@@ -1,0 +1,46 @@
+"""The option tables against the encoders of this build: also of those whose devices are not here."""
+
+import pytest
+from av.codec.codec import UnknownCodecError
+from av.codec.context import CodecContext
+from cinelog_common.contract.values import Recipe, Rendition
+from cinelog_transcode.domain.encoders import TABLES, opening_options
+
+RENDITION = Rendition(name="720p", width=1280, height=720, crf=23, max_rate_k=4000, level="3.1")
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_the_build_knows_every_option_of_the_table_and_its_value(name: str) -> None:
+    table = TABLES[name]
+    recipe = Recipe(
+        family=table.pool,
+        encoder=name,
+        codec=table.codec,
+        preset="medium",
+        pixel_format="yuv420p",
+        time_base=(1, 25),
+        frame_rate=(25, 1),
+        renditions=(RENDITION,),
+        max_segment_s=8.0,
+    )
+    try:
+        context = CodecContext.create(name, "w")
+    except UnknownCodecError:
+        assert table.pool == "apple"
+        return
+    known = context.supported_options
+    private = {option.name: option for option in known.private}
+    generic = {option.name for option in known.generic}
+
+    opening = opening_options(recipe, RENDITION, 1)
+
+    assert set(opening.options) <= set(private) | generic
+    for option, value in opening.options.items():
+        described = private.get(option)
+        if described is None or not described.choices or value.lstrip("-").replace(".", "").isdigit():
+            continue
+        if option.endswith("params"):
+            continue
+        assert value in {choice.name for choice in described.choices}, (option, value)
+    formats = {form.name for form in context.codec.video_formats or ()}
+    assert opening.pixel_format in formats

@@ -1,0 +1,123 @@
+from fractions import Fraction
+
+import pytest
+from cinelog_common.contract.sidecars import SegmentPart, Sidecar
+from cinelog_common.contract.values import Recipe, Rendition, VideoInfo
+from cinelog_transcode.domain.damage import damaged_stretches
+from cinelog_transcode.domain.quality import QualitySearch, tuned
+from cinelog_transcode.domain.sidecars import encoded_rendition, same_span
+from cinelog_transcode.domain.threads import encode_threads
+from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
+
+RECIPE = Recipe(
+    family="cpu",
+    encoder="libx264",
+    codec="h264",
+    preset="medium",
+    pixel_format="yuv420p",
+    time_base=(1, 1000),
+    frame_rate=(25, 1),
+    renditions=(Rendition(name="a", width=1280, height=720, crf=23, max_rate_k=0),),
+    max_segment_s=8.0,
+)
+
+
+def part(start: int, end: int, size: int = 10) -> SegmentPart:
+    return SegmentPart(key="k", start=start, end=end, frames=1, size_bytes=size, checksum=0)
+
+
+@pytest.mark.parametrize(
+    ("cores", "slots", "in_hand", "threads"), [(8, 8, 1, 8), (8, 8, 2, 1), (8, 3, 5, 2), (1, 4, 4, 1)]
+)
+def test_slots_share_the_cores_unless_one_is_alone(
+    cores: int, slots: int, in_hand: int, threads: int
+) -> None:
+    assert encode_threads(cores=cores, slots=slots, in_hand=in_hand) == threads
+
+
+def test_thumbnails_lie_on_one_grid_whatever_the_cuts() -> None:
+    whole = ThumbnailClock(0, 2000)
+    second = ThumbnailClock(3000, 2000)
+    times = range(0, 9000, 40)
+
+    taken = [time for time in times if whole.takes(time)]
+
+    assert taken == [0, 2000, 4000, 6000, 8000]
+    assert [time for time in times if time >= 3000 and second.takes(time)] == [4000, 6000, 8000]
+
+
+def test_a_frame_held_over_several_marks_is_taken_once() -> None:
+    clock = ThumbnailClock(0, 2000)
+
+    assert [time for time in (0, 500, 7000, 7040, 8000) if clock.takes(time)] == [0, 7000, 8000]
+
+
+@pytest.mark.parametrize(
+    ("video", "aspect", "rotation", "size"),
+    [
+        ((1280, 720), (1, 1), 0, (320, 180)),
+        ((1920, 1080), (1, 1), 90, (568, 320)),
+        ((720, 576), (64, 45), 0, (320, 180)),
+        ((160, 120), (1, 1), 0, (160, 120)),
+        ((321, 241), (1, 1), 180, (320, 240)),
+    ],
+)
+def test_thumbnails_have_square_pixels_and_fit_when_turned(
+    video: tuple[int, int], aspect: tuple[int, int], rotation: int, size: tuple[int, int]
+) -> None:
+    info = VideoInfo(codec="h264", width=video[0], height=video[1], time_base=(1, 1000))
+    recipe = Recipe(**{**_fields(RECIPE), "sample_aspect": aspect, "rotation": rotation})
+
+    found = thumbnail_size(info, recipe, 320)
+
+    assert (found.width, found.height) == size
+
+
+def test_damage_is_named_in_stretches_of_time() -> None:
+    sentences = damaged_stretches([3240, 3200, 3280, 9000], Fraction(1, 1000))
+
+    assert sentences == (
+        "The source is damaged from 3.20 s to 3.28 s.",
+        "The source is damaged at 9.00 s.",
+    )
+
+
+def test_the_peak_is_that_of_the_densest_part_rounded_up() -> None:
+    sidecar = Sidecar(
+        n=0,
+        generation=0,
+        init_hash="h",
+        init_key="k",
+        timescale=1000,
+        parts=(part(0, 4000, 1000), part(4000, 4300, 100)),
+    )
+
+    assert encoded_rendition("a", sidecar).peak_bps == 2667
+
+
+def test_parts_must_follow_one_another() -> None:
+    assert same_span([part(0, 5), part(5, 9)], 0, 9)
+    assert not same_span([part(0, 5), part(6, 9)], 0, 9)
+    assert not same_span([part(0, 5)], 0, 9)
+
+
+@pytest.mark.parametrize("target", [0.90, 0.95, 0.97, 0.99])
+def test_the_search_comes_close_in_three_rounds(target: float) -> None:
+    def similarity(crf: int) -> float:
+        return 1 - (crf / 51) ** 2.2 * 0.25
+
+    search = QualitySearch(target=target, recipe=RECIPE)
+    rounds = 0
+    while (crfs := search.next()) is not None:
+        search.learn(crfs, [similarity(crf) for crf in crfs])
+        rounds += 1
+
+    best = max(crf for crf in range(10, 52) if similarity(crf) >= target)
+    assert rounds <= 3
+    assert search.met
+    assert best - 3 <= search.best <= best + 1
+    assert tuned(RECIPE, search)[0].renditions[0].crf == search.best
+
+
+def _fields(recipe: Recipe) -> dict[str, object]:
+    return {name: getattr(recipe, name) for name in recipe.__struct_fields__}
