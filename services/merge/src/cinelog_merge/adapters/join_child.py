@@ -1,0 +1,28 @@
+"""Joins in a child process: hostile bytes meet only what can be killed."""
+
+import msgspec
+from cinelog_common.child_pool import ChildPool
+from cinelog_common.errors import Category, PermanentError
+
+from cinelog_merge.children.joiner import Answer
+from cinelog_merge.ports import Joined, JoinOrder
+
+
+class Joiner:
+    """The port's `Joiner`, over a pool of `cinelog_merge.children.joiner`."""
+
+    def __init__(self, pool: ChildPool) -> None:
+        self._pool = pool
+
+    async def join(self, order: JoinOrder) -> tuple[Joined, ...]:
+        """Make the files of `order` and check them."""
+        async with self._pool.child() as child:
+            await child.send(msgspec.json.encode(order))
+            answer = msgspec.json.decode(await child.receive(), type=Answer)
+        if answer.failure is not None:
+            raise PermanentError(
+                answer.failure.message,
+                category=Category(answer.failure.category),
+                action=answer.failure.action,
+            )
+        return answer.joined

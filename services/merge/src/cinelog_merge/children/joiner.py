@@ -1,0 +1,146 @@
+"""Joins fragments into files and checks the result, in a process that may be killed.
+
+Run as `python -m cinelog_merge.children.joiner`: one JSON order in, one JSON answer out.
+"""
+
+from pathlib import Path
+
+import msgspec
+from cinelog_common.child_channel import Send, serve
+from cinelog_common.cmaf.checking import check_join, seams_of
+from cinelog_common.cmaf.initinfo import init_info
+from cinelog_common.cmaf.joining import JoinReport, JoinTags, JoinTrack, SegmentPlan, plan_join, write_join
+from cinelog_common.cmaf.joinplan import JoinPlan
+from cinelog_common.contract.values import Failure, Value
+from cinelog_common.errors import Category, PermanentError
+from cinelog_fastio import checksum_file
+
+from cinelog_merge.ports import Joined, JoinFile, JoinOrder, JoinPart
+
+
+class Answer(Value, frozen=True, kw_only=True):
+    """What came of an order."""
+
+    joined: tuple[Joined, ...] = ()
+    failure: Failure | None = None
+
+
+def handle(payload: bytes, send: Send) -> None:
+    """Answer one order."""
+    order = msgspec.json.decode(payload, type=JoinOrder)
+    try:
+        answer = Answer(joined=tuple(join(order)))
+    except PermanentError as error:
+        failure = Failure(category=error.category, message=error.message, action=error.action)
+        answer = Answer(failure=failure)
+    send(msgspec.json.encode(answer))
+
+
+def join(order: JoinOrder) -> list[Joined]:
+    """Make every file of `order`.
+
+    Raises:
+        PermanentError: The fragments do not fit together, or the result is not what was planned.
+    """
+    folder = Path(order.folder)
+    for part in order.parts:
+        _check_bytes(part)
+    plan = plan_join([_track(part) for part in order.parts])
+    base = folder / "joined.mp4"
+    report = write_join(plan, base, _tags(order))
+    check_join(base, plan, every_byte=order.verify == "full")
+    if any(part.kind == "video" for part in order.parts):
+        _look(base, plan, verify=order.verify, expected=_frames(order))
+    return [_finished(order, file, base, report) for file in _copies_last(order.files)]
+
+
+def _copies_last(files: tuple[JoinFile, ...]) -> list[JoinFile]:
+    """Put what is remuxed first: the joined file itself is renamed into the last one."""
+    return sorted(files, key=lambda file: not file.name.endswith(".webm"))
+
+
+def _finished(order: JoinOrder, file: JoinFile, base: Path, report: JoinReport) -> Joined:
+    path = Path(order.folder) / file.name
+    if file.name.endswith(".webm"):
+        from cinelog_common.cmaf.webm import remux
+
+        remux(base, path)
+    else:
+        base.rename(path)
+    picture = next((part for part in order.parts if part.kind == "video"), None)
+    info = init_info(Path(picture.init).read_bytes()) if picture else None
+    return Joined(
+        name=file.name,
+        kind=file.kind,
+        size_bytes=path.stat().st_size,
+        duration_s=round(report.duration_s, 6),
+        width=info.width if info else None,
+        height=info.height if info else None,
+        frames=_frames(order) if picture else None,
+    )
+
+
+def _frames(order: JoinOrder) -> int:
+    return sum(sum(part.samples) for part in order.parts if part.kind == "video")
+
+
+def _track(part: JoinPart) -> JoinTrack:
+    # A fragment of sound is cut on its own grid; only pictures are planned to the sample.
+    expected = [
+        SegmentPlan(start=start, end=end, samples=samples)
+        for start, end, samples in zip(part.starts, part.ends, part.samples, strict=True)
+    ]
+    return JoinTrack(
+        init=Path(part.init).read_bytes(),
+        fragments=[Path(name) for name in part.fragments],
+        kind=part.kind,
+        language=part.language,
+        expected=expected if part.kind == "video" else None,
+    )
+
+
+def _check_bytes(part: JoinPart) -> None:
+    for name, wanted in zip(part.fragments, part.checksums, strict=True):
+        if wanted and checksum_file(Path(name)) != wanted:
+            raise PermanentError(
+                f"The fragment {Path(name).name} is not what its sidecar describes.",
+                category=Category.DAMAGED,
+                action="Check the object store, then retry the job.",
+            )
+
+
+def _look(path: Path, plan: JoinPlan, *, verify: str, expected: int) -> None:
+    """Decode the result, at its seams or as a whole."""
+    from cinelog_common.cmaf.decoding import decode_all, decode_seams
+
+    if verify == "full":
+        film = decode_all(path)
+        if len(film.pts) != expected or film.damaged:
+            raise PermanentError(
+                f"The joined file shows {len(film.pts)} of {expected} frames, {film.damaged} damaged.",
+                category=Category.INTERNAL,
+                action="Retry the job; if it fails again, report it.",
+            )
+        return
+    problems = decode_seams(path, seams_of(plan))
+    if problems:
+        first = problems[0]
+        raise PermanentError(
+            f"The joined file is wrong at {len(problems)} seams, first at {first.segment}: {first.message}",
+            category=Category.INTERNAL,
+            action="Retry the job; if it fails again, report it.",
+        )
+
+
+def _tags(order: JoinOrder) -> JoinTags:
+    tags = {name.lower(): value for name, value in order.tags.items()}
+    return JoinTags(
+        title=order.title or tags.get("title", ""),
+        artist=tags.get("artist", ""),
+        date=tags.get("date", ""),
+        comment=tags.get("comment", ""),
+    )
+
+
+if __name__ == "__main__":
+    serve(handle)

@@ -1,0 +1,232 @@
+"""How the pieces of a run are presented: playlists of renditions and tracks, live and finished. Pure.
+
+What a player relies on is frozen before the first segment: target duration,
+codecs and bandwidth come from the recipe, never from what was encoded so far.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from cinelog_common.cmaf.playlists import (
+    AudioRendition,
+    MediaPlaylist,
+    MediaSegment,
+    MultivariantPlaylist,
+    Variant,
+    average_bit_rate,
+    peak_bit_rate,
+)
+from cinelog_common.contract import keys
+from cinelog_common.contract.commands import Extent
+from cinelog_common.contract.sidecars import SegmentPart, Sidecar
+from cinelog_common.contract.values import Recipe, Rendition, Track, Value
+
+AUDIO_GROUP = "sound"
+MASTER = "master.m3u8"
+
+_COPIED_PICTURE_BPS = 20_000_000
+"""Promised for a passed-through picture whose source does not say its bitrate."""
+
+
+class Strand(Value, frozen=True, kw_only=True):
+    """One rendition or track of a run: where its pieces lie."""
+
+    name: str
+    recipe: str
+    kind: str
+    rendition: Rendition | None = None
+    track: Track | None = None
+
+    def prefix(self, job: str, run: int) -> str:
+        """Return where its objects lie."""
+        return keys.encoded_prefix(job, run, self.recipe, self.name)
+
+
+class Piece(Value, frozen=True, kw_only=True):
+    """One playlist segment, with the init segment it needs."""
+
+    part: SegmentPart
+    init_key: str
+    init_hash: str
+    timescale: int
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds, exactly."""
+        return Fraction(self.part.end - self.part.start, self.timescale)
+
+
+def strands(recipe: Recipe | None, tracks: Sequence[Track]) -> tuple[Strand, ...]:
+    """Return the renditions, largest first, then the tracks."""
+    renditions = recipe.renditions if recipe else ()
+    return (
+        *(
+            Strand(name=rendition.name, recipe=recipe.hash, kind="video", rendition=rendition)
+            for rendition in renditions
+            if recipe is not None
+        ),
+        *(Strand(name=track.name, recipe=track.recipe, kind=track.kind, track=track) for track in tracks),
+    )
+
+
+def sidecar_keys(strand: Strand, extent: Extent, job: str, run: int) -> list[str]:
+    """Return the keys of the sidecars that describe `strand` as far as `extent` reaches, in order."""
+    prefix = strand.prefix(job, run)
+    if strand.track is not None:
+        return [keys.sidecar(prefix, n) for n in range(extent.tracks.get(strand.name, 0))]
+    absent = frozenset(extent.absent)
+    return [
+        keys.sidecar(prefix, n, extent.generations.get(str(n), 0))
+        for n in range(extent.units)
+        if n not in absent
+    ]
+
+
+def pieces_of(sidecars: Sequence[Sidecar]) -> list[Piece]:
+    """Return the playlist segments of `sidecars`, in order."""
+    return [
+        Piece(part=part, init_key=sidecar.init_key, init_hash=sidecar.init_hash, timescale=sidecar.timescale)
+        for sidecar in sidecars
+        for part in sidecar.parts
+    ]
+
+
+def target_duration(max_segment_s: float, pieces: Mapping[str, Sequence[Piece]], *, final: bool) -> int:
+    """Return the target duration, in seconds: frozen while growing, exact when finished."""
+    longest = max((piece.duration for strand in pieces.values() for piece in strand), default=Fraction(1))
+    rounded = math.floor(longest + Fraction(1, 2))  # RFC 8216, 4.3.3.1: rounded to the nearest integer
+    return max(1, rounded) if final else max(math.ceil(max_segment_s), 1)
+
+
+def media_playlist(
+    pieces: Sequence[Piece], *, base: str, target: int, ended: bool, vod: bool = False
+) -> MediaPlaylist:
+    """Return the playlist of `pieces` for a playlist that lies below `base`."""
+    return MediaPlaylist(
+        target_duration=target,
+        segments=[
+            MediaSegment(
+                uri=relative(piece.part.key, base),
+                duration=piece.duration,
+                init=relative(piece.init_key, base),
+            )
+            for piece in pieces
+        ],
+        ended=ended,
+        vod=vod,
+    )
+
+
+def relative(key: str, base: str) -> str:
+    """Return the URI of object `key` as seen from a playlist below `base`."""
+    key_parts, base_parts = key.split("/"), base.rstrip("/").split("/")
+    common = 0
+    while common < min(len(key_parts), len(base_parts)) and key_parts[common] == base_parts[common]:
+        common += 1
+    return "/".join([".."] * (len(base_parts) - common) + key_parts[common:])
+
+
+def multivariant(
+    recipe: Recipe | None,
+    tracks: Sequence[Track],
+    pieces: Mapping[str, Sequence[Piece]],
+    *,
+    codecs: Mapping[str, str],
+    final: bool = False,
+) -> MultivariantPlaylist:
+    """Return the playlist of playlists.
+
+    Args:
+        recipe: How the picture is encoded, if it is.
+        tracks: Sound, and a passed-through picture.
+        pieces: The segments of each strand; measured only when `final`.
+        codecs: By strand: the codec as RFC 6381 spells it.
+        final: Bandwidths are measured; else they are the recipe's caps.
+    """
+    sound = [track for track in tracks if track.kind == "audio"]
+    sound_bps = max((_track_bps(track, pieces, final=final) for track in sound), default=0)
+    sound_codecs = [codecs[track.name] for track in sound]
+    group = AUDIO_GROUP if sound else ""
+    variants = [
+        Variant(
+            uri=f"{rendition.name}.m3u8",
+            bandwidth=_rendition_bps(rendition, pieces, final=final) + sound_bps,
+            average_bandwidth=_average(pieces.get(rendition.name, ()), sound_bps) if final else 0,
+            codecs=[codecs[rendition.name], *sound_codecs],
+            width=_shown(recipe, rendition)[0],
+            height=_shown(recipe, rendition)[1],
+            frame_rate=Fraction(*recipe.frame_rate),
+            audio_group=group,
+        )
+        for rendition in (recipe.renditions if recipe else ())
+        if recipe is not None
+    ]
+    variants += [
+        Variant(
+            uri=f"{track.name}.m3u8",
+            bandwidth=_track_bps(track, pieces, final=final) + sound_bps,
+            codecs=[codecs[track.name], *sound_codecs],
+            width=track.width,
+            height=track.height,
+            frame_rate=Fraction(*track.frame_rate) if track.frame_rate[1] else Fraction(0),
+            audio_group=group,
+        )
+        for track in tracks
+        if track.kind == "video"
+    ]
+    if not variants and sound:
+        first = sound[0]
+        return MultivariantPlaylist(
+            variants=[
+                Variant(uri=f"{first.name}.m3u8", bandwidth=max(1, sound_bps), codecs=[codecs[first.name]])
+            ]
+        )
+    return MultivariantPlaylist(variants=variants, audio=[_audio(track, sound) for track in sound])
+
+
+def _shown(recipe: Recipe | None, rendition: Rendition) -> tuple[int, int]:
+    turned = recipe is not None and recipe.rotation % 180 == 90
+    return (rendition.height, rendition.width) if turned else (rendition.width, rendition.height)
+
+
+def _audio(track: Track, sound: Sequence[Track]) -> AudioRendition:
+    index = sound.index(track)
+    name = track.language if track.language not in {"", "und"} else f"Sound {index + 1}"
+    taken = [other.language for other in sound[:index]]
+    return AudioRendition(
+        group=AUDIO_GROUP,
+        name=name if track.language not in taken else f"{name} {index + 1}",
+        uri=f"{track.name}.m3u8",
+        language="" if track.language == "und" else track.language,
+        channels=track.channels or 2,
+        default=index == 0,
+    )
+
+
+def _rendition_bps(rendition: Rendition, pieces: Mapping[str, Sequence[Piece]], *, final: bool) -> int:
+    if final and pieces.get(rendition.name):
+        return _measured(pieces[rendition.name])
+    # The encoder's buffer lets a segment exceed the cap: a buffer of 2 s on segments of 4 s and more.
+    return rendition.max_rate_k * 1500
+
+
+def _track_bps(track: Track, pieces: Mapping[str, Sequence[Piece]], *, final: bool) -> int:
+    if final and pieces.get(track.name):
+        return _measured(pieces[track.name])
+    if track.kind == "video":
+        return 2 * track.bitrate_bps or _COPIED_PICTURE_BPS
+    return int(1.2 * track.bitrate_bps) or 640_000
+
+
+def _measured(pieces: Sequence[Piece]) -> int:
+    target = target_duration(1, {"": pieces}, final=True)
+    return max(1, peak_bit_rate(_sizes(pieces), target))
+
+
+def _average(pieces: Sequence[Piece], sound_bps: int) -> int:
+    return average_bit_rate(_sizes(pieces)) + sound_bps if pieces else 0
+
+
+def _sizes(pieces: Sequence[Piece]) -> list[tuple[int, Fraction]]:
+    return [(piece.part.size_bytes, piece.duration) for piece in pieces]
