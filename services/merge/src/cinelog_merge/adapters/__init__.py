@@ -1,0 +1,1 @@
+"""Third-party clients of the merge service, each behind its one door."""

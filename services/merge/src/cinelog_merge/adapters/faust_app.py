@@ -1,0 +1,342 @@
+"""The ledger's stream and table: the one place where Faust runs, inside our own event loop.
+
+Faust gives the partitions of `cinelog.events` together with their share of the
+table, and recovers that share from its changelog. Everything else is ours, for
+reasons that were measured on faust-streaming 0.15.3:
+
+- Acknowledging: Faust acknowledges an event when its body raises or is cancelled,
+  and commits past it. Here an event is acknowledged only after its body returned.
+- Writing the changelog: Faust buffers it and may commit without it. Here the record
+  is awaited, through the same idempotent producer as everything else.
+- Reading it: each value carries the log place it is at, and an older value never
+  replaces a newer one, so that a worker that was frozen, lost its partitions and
+  wakes up in the middle of a body cannot take a job back in time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import faust
+from cinelog_common.contract import topics
+from cinelog_common.contract.values import Value
+from cinelog_common.errors import Category, CinelogError, TransientError
+from cinelog_common.kafka import wakeups
+from cinelog_common.kafka.producer import Producer
+from cinelog_common.kafka.records import Record
+from faust.tables.table import Table
+from faust.transport.drivers import aiokafka as driver
+from loguru import logger
+
+from cinelog_merge.adapters.faust_recovery import LedgerTableManager, check_pin
+from cinelog_merge.adapters.table_values import frame, place_of, unframe
+from cinelog_merge.domain.state import Place
+
+TABLE = "jobs"
+
+Body = Callable[[Record], Awaitable[None]]
+
+
+class FaustSettings(Value, frozen=True, kw_only=True):
+    """How the ledger runs.
+
+    The changelog is `{group}-jobs-changelog`: it and `events` must exist, with the same number of partitions.
+    """
+
+    bootstrap: str
+    folder: Path
+    """For Faust's empty data folders; anything may delete it while nobody runs."""
+    group: str = topics.LEDGER_APP
+    events: str = topics.EVENTS
+    session_s: float = 15.0
+    heartbeat_s: float = 3.0
+    commit_interval_s: float = 1.0
+    drain_s: float = 5.0
+    """How long the event in hand may take to finish when stopping."""
+    leave_s: float = 8.0
+    """How long leaving the group may take after that; a join under way would hold it up for a minute."""
+
+    @property
+    def changelog(self) -> str:
+        """The topic the table is recovered from."""
+        return f"{self.group}-{TABLE}-changelog"
+
+
+class LedgerTable(Table):  # type: ignore[misc]
+    """A table whose recovery never goes back in time."""
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Apply the records that are not older than what is known; drop what is no value of ours."""
+        newest: dict[bytes, Place] = {}
+        kept = []
+        for event in batch:
+            key, place = event.key, place_of(event.message.value)
+            if key is None or place is None:
+                logger.bind(action="ledger.changelog").warning(
+                    "A record that is no job's state was ignored at {}.", event.message.tp
+                )
+                continue
+            known = newest.get(key) or place_of(self.data.get(key)) or place
+            if place >= known:
+                newest[key] = place
+                kept.append(event)
+        super().apply_changelog_batch(kept)
+
+
+class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        consumer = super()._create_consumer(loop)
+        for address in consumer._client._bootstrap_servers:  # noqa: SLF001
+            wakeups.attach(consumer._client, address)  # noqa: SLF001
+        return consumer
+
+
+class _Consumer(driver.Consumer):  # type: ignore[misc]
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+
+class _Transport(driver.Transport):  # type: ignore[misc]
+    Consumer = _Consumer
+
+
+class _Boot(faust.App.BootStrategy):  # type: ignore[misc]
+    enable_web = False
+    enable_sensors = False  # the monitor samples the event loop once a second, for a page nobody opens
+
+
+class _App(faust.App):  # type: ignore[misc]
+    BootStrategy = _Boot
+
+    def _new_transport(self) -> Any:
+        return _Transport(self.conf.broker_consumer, self)
+
+
+class FaustLedger:
+    """Feeds one body, one event at a time, and keeps the jobs' states.
+
+    Implements the port `JobTable`.
+
+    Args:
+        settings: How to run.
+        producer: Started; writes the changelog.
+        body: Called for each event of the owned partitions, in the order of each partition. The event is
+            acknowledged when it returns. What it raises stops the ledger: nothing is skipped.
+    """
+
+    def __init__(self, settings: FaustSettings, producer: Producer, body: Body) -> None:
+        check_pin()
+        self.settings = settings
+        self._producer = producer
+        self._body = body
+        self._app: Any = None
+        self._table: Any = None
+        self._starting: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self._broken: asyncio.Future[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to join the group; `ready` tells when events flow. After `stop` it may be called again."""
+        self._broken = asyncio.get_running_loop().create_future()
+        self._draining = False
+        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        self._app, self._table = _build(self.settings, self._consume)
+        self._app.loop = asyncio.get_running_loop()
+        self._app.finalize()
+        self._starting = asyncio.create_task(self._run(), name="ledger")
+
+    async def stop(self) -> None:
+        """Finish the event in hand, commit and leave; return within `drain_s` and `leave_s`."""
+        if self._app is not None:
+            self._draining = True
+            try:
+                async with asyncio.timeout(self.settings.drain_s):
+                    await self._idle.wait()
+            except TimeoutError:
+                logger.bind(action="ledger.stop").warning("The event in hand is cut off; it will come again.")
+            app, self._app = self._app, None
+            self._leaving = asyncio.create_task(self._leave(app), name="ledger-leave")
+        if self._leaving is not None:
+            # Half a departure would leave a thread behind that keeps the process alive.
+            await asyncio.shield(self._leaving)
+
+    async def broken(self) -> None:
+        """Wait until the stream cannot go on.
+
+        Raises:
+            TransientError: It broke; stop it and start it again.
+            PermanentError: The body refused an event that must not be skipped.
+        """
+        if self._broken is not None:
+            await asyncio.shield(self._broken)
+
+    @property
+    def ready(self) -> bool:
+        """Whether partitions are owned, their jobs recovered and their events flowing."""
+        app = self._app
+        return (
+            app is not None
+            and not self._draining
+            and app.tables.recovery.completed.is_set()
+            and not app.rebalancing
+            and not self._failed
+            and bool(self.partitions())
+        )
+
+    @property
+    def generation(self) -> int:
+        """The group's generation: it changes whenever partitions may have changed hands."""
+        return int(self._app.consumer_generation_id) if self._app is not None else -1
+
+    def partitions(self) -> frozenset[int]:
+        """Return the partitions of the events that are owned now."""
+        if self._app is None or self._app._consumer is None:  # noqa: SLF001
+            return frozenset()
+        try:
+            assigned = self._app.consumer.assignment()
+        except faust.exceptions.ConsumerNotStarted:
+            return frozenset()
+        return frozenset(tp.partition for tp in assigned if tp.topic == self.settings.events)
+
+    def get(self, job: str) -> bytes | None:
+        """Return the state kept for a job; see `JobTable`."""
+        value = self._table.data.get(job.encode())
+        return unframe(value) if value is not None else None
+
+    async def put(self, job: str, state: bytes, *, partition: int, place: Place) -> None:
+        """Keep the state of a job; see `JobTable`.
+
+        Raises:
+            TransientError: The log does not take it now.
+            PermanentError: It is too large.
+        """
+        key, value = job.encode(), frame(place, state)
+        await self._producer.send(self.settings.changelog, value, key=key, partition=partition)
+        store = self._table.data
+        store.data[key] = value
+        # Faust notes the partition of recovered keys only, and so would keep ours when the partition goes.
+        store._key_partition[key] = partition  # noqa: SLF001
+
+    def owned(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the jobs of the partitions owned now; see `JobTable`."""
+        store, mine = self._table.data, self.partitions()
+        for key in list(store.data):
+            # Read anew for each: events go on while somebody walks through the jobs.
+            value = store.data.get(key)
+            if value is not None and store._key_partition.get(key) in mine:  # noqa: SLF001
+                yield key.decode(), unframe(value)
+
+    @property
+    def _failed(self) -> bool:
+        return self._broken is not None and self._broken.done()
+
+    async def _run(self) -> None:
+        try:
+            await self._app.start()
+        except CinelogError as error:
+            self._fail(error)
+        except (OSError, RuntimeError, faust.exceptions.FaustError) as error:
+            self._fail(_broken(error))
+        await self._app._crashed.wait()  # noqa: SLF001
+        self._fail(_broken(self._app.crash_reason))
+
+    async def _consume(self, stream: Any) -> None:
+        # Faust acknowledges in a `finally`, after an exception and after being cancelled too.
+        stream.enable_acks = False
+        async for event in stream.events():
+            if self._draining or self._failed:
+                await asyncio.Event().wait()
+            self._idle.clear()
+            try:
+                await self._body(_record(event.message))
+            except CinelogError as error:
+                self._fail(error)
+                await asyncio.Event().wait()
+            finally:
+                self._idle.set()
+            event.ack()
+
+    def _fail(self, error: CinelogError) -> None:
+        if self._broken is not None and not self._broken.done():
+            self._broken.set_exception(error)
+            self._broken.exception()  # nobody has to ask
+
+    async def _leave(self, app: Any) -> None:
+        # The event in hand was waited for, with a deadline; Faust would wait for ever.
+        app.conf.stream_wait_empty = False
+        thread = app._consumer._thread if app._consumer is not None else None  # noqa: SLF001
+        stopping = asyncio.create_task(app.stop())
+        done, _ = await asyncio.wait({stopping}, timeout=self.settings.leave_s)
+        if not done:
+            logger.bind(action="ledger.stop").warning("Leaving the group takes too long; it is cut off.")
+            _cut_off(thread)
+            await asyncio.wait({stopping}, timeout=self.settings.leave_s)
+            stopping.cancel()
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait({self._starting, stopping})
+
+
+def _build(settings: FaustSettings, consume: Callable[[Any], Awaitable[None]]) -> tuple[Any, Any]:
+    addresses = [f"kafka://{address}" for address in settings.bootstrap.split(",")]
+    app = _App(
+        settings.group,
+        broker=addresses,
+        datadir=settings.folder / "faust",
+        store="memory://",
+        processing_guarantee="at_least_once",
+        autodiscover=False,
+        broker_session_timeout=settings.session_s,
+        broker_heartbeat_interval=settings.heartbeat_s,
+        broker_request_timeout=max(30.0, settings.session_s),
+        broker_commit_interval=settings.commit_interval_s,
+        # Its only task is to log that nothing was committed, which is so whenever nothing arrives.
+        broker_commit_livelock_soft_timeout=3600.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=30_000,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        TableManager=LedgerTableManager,
+    )
+    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+    table = LedgerTable(app, name=TABLE, key_type=bytes, value_type=bytes)
+    app.tables.add(table)
+    topic = app.topic(settings.events, allow_empty=True, **raw)
+    agent = app.agent(topic, name="ledger", concurrency=1)(consume)
+    # With more, an offset beyond an unfinished event was committed, and the event never came back.
+    assert agent.concurrency == 1
+    return app, table
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp_ms=round(message.timestamp * 1000) if message.timestamp is not None else 0,
+        key=message.key,
+        value=message.value,
+        headers=tuple(message.headers or ()),
+    )
+
+
+def _broken(reason: BaseException | None) -> TransientError:
+    return TransientError(
+        f"The ledger's stream broke: {reason!r}.",
+        category=Category.DEPENDENCY,
+        action="Check that the broker runs and has the topics (`cinelog topics check`); it is started again.",
+    )
+
+
+def _cut_off(thread: Any) -> None:
+    """Cancel whatever the consumer's thread waits for, so that the thread can end."""
+    if thread is None or thread.thread_loop.is_closed():
+        return
+    loop = thread.thread_loop
+    loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
