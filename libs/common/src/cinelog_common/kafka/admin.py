@@ -253,10 +253,12 @@ class LogOffsets:
         if consumer is not None:
             await close(consumer)
 
-    async def committed(self, group: str) -> dict[Partition, int]:
-        """Return the next offset to read of every partition for which this group has committed one."""
-        with self._asking("reading committed offsets") as (admin, _):
-            found = await admin.list_consumer_group_offsets(group)
+    async def committed(self, group: str, topics: Collection[str]) -> dict[Partition, int]:
+        """Return the group's next offset to read, of each partition of these topics that has one."""
+        with self._asking("reading committed offsets") as (admin, consumer):
+            # The in-process broker does not answer for "all", only for partitions that are named.
+            partitions = await self._partitions(consumer, topics)
+            found = await admin.list_consumer_group_offsets(group, partitions=partitions)
         return {Partition(*partition): mark.offset for partition, mark in found.items() if mark.offset >= 0}
 
     async def log_starts(self, topics: Collection[str]) -> dict[Partition, int]:
