@@ -1,12 +1,14 @@
 """Proofs and heartbeats."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 from cinelog_common.contract.status import WorkerBeat
 from cinelog_transcode.adapters.machine import available_cores
 from cinelog_transcode.adapters.proofs import ProofBook
+from cinelog_transcode.adapters.scratch import sweep
 from cinelog_transcode.domain.proof import Proof, told_proofs
 from cinelog_transcode.heartbeat import Heartbeat
 from cinelog_transcode.testing import RecordingHeartbeats, proofs_of
@@ -58,3 +60,13 @@ def test_a_container_quota_bounds_the_cores(tmp_path: Path, quota: str, most: in
     path.write_text(quota)
 
     assert 1 <= available_cores(path) <= most
+
+
+def test_what_dead_workers_left_is_swept_and_the_living_keep_theirs(tmp_path: Path) -> None:
+    for name, age in (("dead", 100), ("living", 900), ("own.cpu", 100)):
+        (tmp_path / name / "unit-1").mkdir(parents=True)
+        os.utime(tmp_path / name, (age, age))
+
+    assert sweep(tmp_path, before=500, keep="own.") == 1
+    assert {folder.name for folder in tmp_path.iterdir()} == {"living", "own.cpu"}
+    assert sweep(tmp_path / "missing", before=500, keep="own.") == 0
