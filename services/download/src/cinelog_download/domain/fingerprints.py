@@ -1,0 +1,43 @@
+"""What a run's source is recognised by: another one under the same address is another run."""
+
+import hashlib
+from collections.abc import Sequence
+
+from cinelog_common.contract.values import Value
+
+HEAD_BYTES = 1 << 16
+"""The first bytes of each input are part of it; the last ones may come only at the very end."""
+
+
+class InputMark(Value, frozen=True, kw_only=True):
+    """What is known of one input once its first bytes are there."""
+
+    format_id: str = ""
+    size_bytes: int | None = None
+    version: str = ""
+    """The server's ETag or date, or the file's date."""
+    head: str = ""
+    """blake2b of the first bytes."""
+
+
+class SourcePlan(Value, frozen=True, kw_only=True):
+    """`source/plan.json`: written once per run, compared by every later attempt."""
+
+    fingerprint: str
+    inputs: tuple[InputMark, ...]
+    segment_s: float
+    max_segment_s: float
+
+
+def head_digest(head: bytes) -> str:
+    """Return the digest of an input's first bytes."""
+    return hashlib.blake2b(head, digest_size=16).hexdigest()
+
+
+def fingerprint(marks: Sequence[InputMark]) -> str:
+    """Return 32 hex digits that change with any mark."""
+    digest = hashlib.blake2b(digest_size=16)
+    for mark in marks:
+        for part in (mark.format_id, str(mark.size_bytes), mark.version, mark.head):
+            digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()

@@ -1,0 +1,185 @@
+"""The exactness of units: every picture of the whole file, once, however its bytes arrive."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cinelog_common.contract.units import decode_meta
+from cinelog_common.errors import Category, PermanentError
+from cinelog_download.domain.demuxing import Finished, Limits, Probed
+from cinelog_fastio import BundleReader
+
+FILMS: dict[str, dict[str, Any]] = {
+    "closed.mp4": {},
+    "moov-in-front.mp4": {"container": {"movflags": "faststart"}},
+    "fragmented.mp4": {"container": {"movflags": "frag_keyframe+empty_moov+delay_moov"}},
+    "open.mp4": {"options": "OPEN"},
+    "open.ts": {"options": "OPEN", "audio": "mp2"},
+    "open.mkv": {"options": "OPEN"},
+    "hevc.mp4": {"codec": "libx265", "options": "X265"},
+    "hevc.ts": {"codec": "libx265", "options": "X265"},
+    "vp9.webm": {
+        "codec": "libvpx-vp9",
+        "audio": "libopus",
+        "options": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "10", "auto-alt-ref": "1"},
+    },
+    "vp8.webm": {
+        "codec": "libvpx",
+        "audio": "libopus",
+        "options": {"deadline": "good", "cpu-used": "5", "lag-in-frames": "10", "auto-alt-ref": "1"},
+    },
+    "reordered.avi": {"audio": "libmp3lame"},
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"bf": "2"}, "audio": "libmp3lame"},
+    "mpeg2.ts": {"codec": "mpeg2video", "options": {"bf": "2"}, "audio": "mp2"},
+    "offset.mp4": {"picture_from": 7},
+    "one-long-group.mp4": {"keyint": 500, "frames": 96},
+    "intra-refresh.mp4": {"options": {"preset": "ultrafast", "x264-params": "intra-refresh=1:keyint=12"}},
+    "one-picture.mp4": {"frames": 1, "audio": ""},
+    "silent.mp4": {"audio": ""},
+    "ntsc.mkv": {"rate": 30, "time_base": Fraction(1001, 30000)},
+    "vfr.mp4": {
+        "time_base": Fraction(1, 1000),
+        "times": lambda n: n * 40 + n % 3 * 9 + (700 if n > 20 else 0),
+    },
+}
+
+
+def film_of(media: Any, name: str) -> Any:
+    fields = dict(FILMS[name])
+    match fields.get("options"):
+        case "OPEN":
+            fields["options"] = media.OPEN
+        case "X265":
+            fields["options"] = {"preset": "ultrafast", "x265-params": media.X265}
+    return media.Film(**fields)
+
+
+@pytest.mark.parametrize("name", FILMS)
+def test_units_hold_every_picture_of_the_whole_file(
+    films: Any, media: Any, tmp_path: Path, name: str
+) -> None:
+    path = films.make(name, film_of(media, name))
+
+    told = media.demux([path], tmp_path)
+
+    assert isinstance(told[0], Probed)
+    assert isinstance(told[-1], Finished)
+    assert media.in_units(told) == media.whole(path)
+
+
+@pytest.mark.parametrize("name", ["closed.mp4", "open.ts", "vp9.webm", "reordered.avi"])
+def test_the_size_need_not_be_known(films: Any, media: Any, tmp_path: Path, name: str) -> None:
+    path = films.make(name, film_of(media, name))
+
+    told = media.demux([path], tmp_path, known=False, step=1000)
+
+    assert media.in_units(told) == media.whole(path)
+
+
+def test_how_the_bytes_arrive_changes_nothing(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("open.mkv", film_of(media, "open.mkv"))
+
+    slow = media.demux([path], tmp_path / "slow", step=500)
+    fast = media.demux([path], tmp_path / "fast", step=1 << 30)
+
+    made = [sorted(folder.iterdir()) for folder in (tmp_path / "slow", tmp_path / "fast")]
+    assert [path.name for path in made[0]] == [path.name for path in made[1]]
+    assert [path.read_bytes() for path in made[0]] == [path.read_bytes() for path in made[1]]
+    assert len(slow) == len(fast)
+
+
+def test_units_meet_without_a_gap_and_say_who_is_last(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("closed.mp4")
+
+    told = media.units(media.demux([path], tmp_path))
+
+    assert told[0].start == 0
+    assert [unit.start for unit in told[1:]] == [unit.end for unit in told[:-1]]
+    metas = []
+    for unit in told:
+        with BundleReader.open(unit.path) as reader:
+            metas.append(decode_meta(reader.meta))
+    assert [meta.last for meta in metas] == [False] * (len(told) - 1) + [True]
+    assert [(meta.start, meta.end, meta.frames) for meta in metas] == [
+        (u.start, u.end, u.frames) for u in told
+    ]
+
+
+def test_a_film_that_cannot_be_cut_at_its_keyframes_says_so(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("intra-refresh.mp4", film_of(media, "intra-refresh.mp4"))
+
+    finished = media.demux([path], tmp_path)[-1]
+
+    assert any("cannot be decoded on their own" in warning for warning in finished.warnings)
+
+
+def test_a_first_unit_is_told_before_half_of_the_film_arrived(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("moov-in-front.mp4", film_of(media, "moov-in-front.mp4"))
+    arrived: list[int] = []
+
+    told = media.demux([path], tmp_path, step=1024, arrived=arrived)
+
+    first = told.index(media.units(told)[0])
+    assert arrived[first] < path.stat().st_size / 2
+
+
+def test_rotation_and_shape_come_from_the_container(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("portrait.mp4", media.Film(rotation=90, frames=12))
+
+    video = media.demux([path], tmp_path)[0].video
+
+    assert (video.width, video.height, video.rotation) == (64, 48, 270)
+
+
+def test_an_edit_list_is_obeyed(films: Any, media: Any, tmp_path: Path) -> None:
+    # Negative times make the muxer write an edit list that hides what lies before 0.
+    film = media.Film(picture_from=-6, container={"avoid_negative_ts": "disabled"})
+    path = films.make("edited.mp4", film)
+
+    told = media.demux([path], tmp_path)
+
+    assert media.in_units(told) == media.whole(path)
+
+
+def test_a_truncated_film_names_how_much_is_missing(films: Any, media: Any, tmp_path: Path) -> None:
+    for name in ("moov-in-front.mp4", "open.mkv", "fragmented.mp4"):
+        path = films.make(name, film_of(media, name))
+        cut = tmp_path / f"cut-{name}"
+        cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+        with pytest.raises(PermanentError) as caught:
+            media.demux([cut], tmp_path / name)
+
+        assert caught.value.category == Category.DAMAGED
+        assert any(character.isdigit() for character in caught.value.message)
+
+
+@pytest.mark.parametrize(
+    ("data", "category"),
+    [
+        (b"", Category.NOT_MEDIA),
+        (bytes(200_000), Category.NOT_MEDIA),
+        (b"<!doctype html><title>No film</title>" * 200, Category.NOT_MEDIA),
+        (b"#EXTM3U\n#EXTINF:4,\n/etc/passwd\n", Category.NOT_MEDIA),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", Category.NOT_MEDIA),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + b"\0\0\x10\0mdat" + bytes(4088), Category.DAMAGED),
+    ],
+)
+def test_what_is_no_film_is_refused(media: Any, tmp_path: Path, data: bytes, category: Category) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(data)
+
+    with pytest.raises(PermanentError) as caught:
+        media.demux([path], tmp_path / "made")
+
+    assert caught.value.category == category
+
+
+def test_limits_are_kept(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("closed.mp4")
+
+    for limits in (Limits(pixels=100), Limits(duration_s=0.5), Limits(streams=1), Limits(units=1)):
+        with pytest.raises(PermanentError) as caught:
+            media.demux([path], tmp_path, limits=limits)
+        assert caught.value.category == Category.LIMIT_EXCEEDED
