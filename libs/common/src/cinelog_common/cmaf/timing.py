@@ -41,13 +41,14 @@ class SampleTime(msgspec.Struct, frozen=True, kw_only=True):
 def time_samples(pts: Sequence[int], start: int, end: int) -> list[SampleTime]:
     """Apply the timing rule to the frames of [start, end), given in decode order.
 
-    The result's durations add up to `end - start`; with tfdt = `start` every pts is recovered
-    exactly and decode times increase strictly.
+    The result's durations add up to `end - start`; with tfdt = `start` decode times increase
+    strictly and every pts is recovered exactly, but for this one:
 
-    If the first frame is shown only after `start` (sound that begins before the picture), the gap
-    is added to the first sample's duration and so to its composition offset. tfdt stays at
-    `start`, the next segment still meets this one, and no frame is shown at a time that is not
-    its own: players leave the picture before it on screen.
+    A first frame that comes later than `start` (sound that begins before the picture) is shown
+    from `start` on. The interval has to be covered: measured in Chromium, a track that begins late
+    moved the whole film in hls.js and broke native HLS, and a gap kept as a longer duration of the
+    first sample made both show wrong frames after seeks. Shown early, it was right 100 of 100
+    times in each. Who wants the gap itself lets the segment begin at its first frame.
 
     Raises:
         SeamError: No frames, equal or out-of-interval pts, or a first frame in decode order that
@@ -55,13 +56,13 @@ def time_samples(pts: Sequence[int], start: int, end: int) -> list[SampleTime]:
     """
     shown = sorted(pts)
     _check_interval(pts, shown, start, end)
-    on_screen = dict(zip(shown, (after - this for this, after in _with_next(shown, end)), strict=True))
-    on_screen[shown[0]] += shown[0] - start
-    times = []
+    covering = [start, *shown[1:]]
+    on_screen = dict(zip(shown, (after - this for this, after in _with_next(covering, end)), strict=True))
+    times: list[SampleTime] = []
     dts = start
     for own in pts:
         duration = on_screen[own]
-        times.append(SampleTime(duration=duration, composition_offset=own - dts))
+        times.append(SampleTime(duration=duration, composition_offset=(own if times else start) - dts))
         dts += duration
     return times
 

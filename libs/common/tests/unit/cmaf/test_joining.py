@@ -205,7 +205,7 @@ def test_pictures_that_begin_later_than_the_sound_wait(
         assert [round(click, 3) for click in clicks_in(film.decode(audio=0))] == [0.5, 1.5]
 
 
-def test_a_first_frame_after_the_start_of_its_segment_is_not_pulled_forward(tmp_path: Path) -> None:
+def test_a_first_frame_after_the_start_of_its_segment_covers_it_from_the_start(tmp_path: Path) -> None:
     encoded = encode_video([([1800, 5400, 9000], 0, 12600), ([12600, 16200], 12600, 19800)])
     for number, segment in enumerate(encoded.segments):
         (tmp_path / f"{number}.m4s").write_bytes(segment)
@@ -213,7 +213,7 @@ def test_a_first_frame_after_the_start_of_its_segment_is_not_pulled_forward(tmp_
 
     join_mp4([track], tmp_path / "film.mp4")
 
-    assert shown(tmp_path / "film.mp4") == [(0, 1800), (1, 5400), (2, 9000), (3, 12600), (4, 16200)]
+    assert shown(tmp_path / "film.mp4") == [(0, 0), (1, 5400), (2, 9000), (3, 12600), (4, 16200)]
 
 
 def test_a_missing_segment_is_named(pictures: JoinTrack, tmp_path: Path) -> None:

@@ -29,7 +29,8 @@ def test_durations_cover_the_interval_and_every_pts_comes_back(segment: tuple[li
         decode_times.append(decode_times[-1] + time.duration)
     assert decode_times[-1] == end
     assert all(before < after for before, after in itertools.pairwise(decode_times))
-    assert [dts + time.composition_offset for dts, time in zip(decode_times, times, strict=False)] == pts
+    shown = [dts + time.composition_offset for dts, time in zip(decode_times, times, strict=False)]
+    assert shown == [start, *pts[1:]]
 
 
 @given(closed_segments())
@@ -40,8 +41,8 @@ def test_each_duration_is_the_frames_own_time_on_screen(segment: tuple[list[int]
 
     shown = sorted(pts)
     until = dict(zip(shown, [*shown[1:], end], strict=True))
-    for own, time in zip(pts[1:], times[1:], strict=True):
-        assert time.duration == until[own] - own
+    assert times[0].duration == until[pts[0]] - start
+    assert [time.duration for time in times[1:]] == [until[own] - own for own in pts[1:]]
 
 
 def test_b_frames_get_signed_offsets_without_a_reorder_delay() -> None:
@@ -61,10 +62,10 @@ def test_one_frame_covers_its_whole_segment() -> None:
     assert time_samples([7], 7, 5007) == [SampleTime(duration=5000, composition_offset=0)]
 
 
-def test_a_picture_that_begins_late_keeps_its_time_and_the_segments_still_meet() -> None:
+def test_a_first_frame_that_comes_late_is_shown_from_the_start_on() -> None:
     times = time_samples([500, 580, 540], 0, 620)
 
-    assert [(time.duration, time.composition_offset) for time in times] == [(540, 500), (40, 40), (40, -40)]
+    assert [(time.duration, time.composition_offset) for time in times] == [(540, 0), (40, 40), (40, -40)]
     assert sum(time.duration for time in times) == 620
 
 
