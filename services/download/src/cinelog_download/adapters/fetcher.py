@@ -1,0 +1,127 @@
+"""Opens a fetch for every kind of input: new, or where an earlier attempt left off."""
+
+import asyncio
+from pathlib import Path
+
+from cinelog_common.clock import Clock
+from cinelog_common.errors import CinelogError
+from cinelog_common.objects.ports import ObjectStore
+
+from cinelog_download.adapters.fetching import PartFetch, too_large
+from cinelog_download.adapters.http import HttpClient, HttpSource
+from cinelog_download.adapters.local import LocalFetch
+from cinelog_download.adapters.parking import Parking
+from cinelog_download.adapters.parts import PartFile, Version
+from cinelog_download.adapters.stored import ObjectSource
+from cinelog_download.domain.answers import Wanted, changed, empty
+from cinelog_download.domain.headers import HttpRequest
+from cinelog_download.domain.limits import FetchPolicy
+from cinelog_download.ports import Body, Fetch, Input, RangeSource
+
+
+class SourceFetcher:
+    """Brings inputs onto the scratch volume; see `ports.Fetcher`."""
+
+    def __init__(
+        self, client: HttpClient, parking: Parking, objects: ObjectStore, *, policy: FetchPolicy, clock: Clock
+    ) -> None:
+        self._client = client
+        self._parking = parking
+        self._objects = objects
+        self._policy = policy
+        self._clock = clock
+
+    async def open(self, wanted: Input, part: Path) -> Fetch:
+        """Begin, or go on, to fetch `wanted` into `part`; see `ports.Fetcher`."""
+        if wanted.protocol == "file":
+            return await LocalFetch.open(Path(wanted.url), wanted.validator)
+        if wanted.protocol == "object":
+            return await self._open_object(wanted, part)
+        request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
+        source = HttpSource(self._client, request)
+        body = self._parking.take(wanted.opening) if wanted.opening else None
+        if body is not None:
+            source.starts_at(body.url)
+        return await self._open_part(source, wanted, part, body)
+
+    async def _open_object(self, wanted: Input, part: Path) -> Fetch:
+        path = self._objects.local_path(wanted.url)
+        if path is not None:
+            return await LocalFetch.open(path)
+        return await self._open_part(ObjectSource(self._objects, wanted.url), wanted, part, None)
+
+    async def _open_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
+        file: PartFile | None = None
+        try:
+            file = await asyncio.to_thread(PartFile.resume, part)
+            if file is None:
+                body = body or await source.get(self._first(wanted, 0))
+                file = await asyncio.to_thread(self._create, part, wanted, body)
+            else:
+                body = await self._next(source, wanted, file, body)
+        except BaseException:
+            # Nobody else knows of them yet.
+            if body is not None:
+                await body.close()
+            if file is not None:
+                await file.close()
+            raise
+        fetch = PartFetch(source, file, policy=self._policy, clock=self._clock)
+        fetch.start(body, ranged=body is None or body.ranged, request_bytes=wanted.chunk_bytes)
+        return fetch
+
+    def _first(self, wanted: Input, start: int) -> Wanted:
+        length = min(self._policy.first_bytes, wanted.chunk_bytes or self._policy.first_bytes)
+        return Wanted(start=start, stop=start + length, validator=wanted.validator)
+
+    def _create(self, part: Path, wanted: Input, body: Body) -> PartFile:
+        error = self._unfit(wanted, body)
+        if error is not None:
+            raise error
+        version = Version(size=body.total, validator=body.validator)
+        return PartFile.create(part, version, reserve_bytes=self._policy.reserve_bytes)
+
+    def _unfit(self, wanted: Input, body: Body) -> CinelogError | None:
+        if body.validator.contradicts(wanted.validator):
+            return changed("it names another version")
+        if body.total == 0:
+            return empty()
+        if body.total is not None and body.total > self._policy.max_source_bytes:
+            return too_large(self._policy.max_source_bytes)
+        return None
+
+    async def _next(
+        self, source: RangeSource, wanted: Input, file: PartFile, body: Body | None
+    ) -> Body | None:
+        """Return the answer to go on with, or None if there is nothing to ask for.
+
+        An answer that is open already is of use only if it brings something new.
+        """
+        size, validator = file.version.size, file.version.validator
+        if validator.contradicts(wanted.validator):
+            await _close(body)
+            raise changed("it names another version")
+        gap = file.done.first_gap(0, size) if size is not None else (0, 0)
+        if gap is None:
+            await _close(body)
+            return None
+        if (
+            body is not None
+            and size is not None
+            and body.ranged
+            and file.done.covers(body.start, body.stop or size)
+        ):
+            await _close(body)
+            body = None
+        if body is None:
+            at = Wanted(start=gap[0], stop=gap[0] + self._policy.request_bytes, validator=validator)
+            body = await source.get(at)
+        if body.validator.contradicts(validator) or (size is not None and body.total not in {None, size}):
+            await _close(body)
+            raise changed("its size or its version is another one")
+        return body
+
+
+async def _close(body: Body | None) -> None:
+    if body is not None:
+        await body.close()

@@ -1,0 +1,348 @@
+"""One input on its way into a part file: by ranges, front first, or as one stream where there are none."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from cinelog_common.clock import Clock
+from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
+from loguru import logger
+
+from cinelog_download.adapters.parts import PartFile
+from cinelog_download.domain.answers import Validator, Wanted, changed
+from cinelog_download.domain.blips import Stall
+from cinelog_download.domain.connections import ConnectionBudget
+from cinelog_download.domain.limits import FetchPolicy
+from cinelog_download.domain.ranges import Claim, RangePlan
+from cinelog_download.ports import Body, RangeSource
+
+_LEAST_REQUEST_BYTES: Final = 64 * 1024
+_SMOOTHING: Final = 0.3
+
+
+class PartFetch:
+    """A running fetch; see `ports.Fetch`. Made by `start`."""
+
+    def __init__(self, source: RangeSource, part: PartFile, *, policy: FetchPolicy, clock: Clock) -> None:
+        self._source = source
+        self._part = part
+        self._policy = policy
+        self._clock = clock
+        self._size = part.version.size
+        self._plan: RangePlan | None = None
+        self._budget = ConnectionBudget(policy.connections)
+        self._request_bytes = policy.request_bytes
+        self._asked = part.version.validator
+        self._alone = False
+        """The source refused a second request at the same time."""
+        self._received = 0
+        self._latency_s = 0.0
+        self._rate_bps = 0.0
+        self._wake = asyncio.Event()
+        self._waiters: dict[asyncio.Future[None], tuple[int, int]] = {}
+        self._claims: dict[asyncio.Task[None], Claim] = {}
+        self._running: asyncio.Task[None] | None = None
+        self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._complete.add_done_callback(_look_at)
+
+    def start(self, body: Body | None, *, ranged: bool, request_bytes: int | None = None) -> None:
+        """Begin with `body`, which is this fetch's from now on.
+
+        Args:
+            body: An answer that is already open.
+            ranged: Whether the source gives out ranges.
+            request_bytes: No request may ask for more.
+        """
+        if request_bytes is not None:
+            self._request_bytes = max(min(self._request_bytes, request_bytes), _LEAST_REQUEST_BYTES)
+        if ranged and self._size is not None:
+            self._plan = RangePlan(self._size, self._part.done)
+            work = self._fetch_ranges(self._plan, body)
+        else:
+            work = self._fetch_stream(body)
+        self._running = asyncio.create_task(work, name=f"fetch {self._part.path.name}")
+        self._running.add_done_callback(self._ended)
+
+    @property
+    def path(self) -> Path:
+        """The part file."""
+        return self._part.path
+
+    @property
+    def size(self) -> int | None:
+        """The whole size in bytes, as far as known."""
+        return self._size
+
+    @property
+    def accepts_ranges(self) -> bool:
+        """Whether a range can be made to come sooner."""
+        return self._plan is not None
+
+    @property
+    def bytes_fetched(self) -> int:
+        """How many bytes are there."""
+        return self._part.done.total
+
+    @property
+    def validator(self) -> Validator:
+        """The version that is being fetched."""
+        return self._part.version.validator
+
+    @property
+    def complete(self) -> "asyncio.Future[None]":
+        """Done when every byte is there."""
+        return self._complete
+
+    def available(self, start: int, length: int) -> bool:
+        """Tell whether these bytes can be read now."""
+        stop = start + length if self._size is None else min(start + length, self._size)
+        return self._part.done.covers(start, stop)
+
+    async def wait_for(self, start: int, length: int) -> None:
+        """Wait for a range, which is fetched before others; see `ports.Fetch`."""
+        if self.available(start, length):
+            return None
+        if self._complete.done():
+            # Behind the end of a source whose size was not known: nothing more will come.
+            return self._complete.result()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = (start, start + length)
+        self._wake.set()
+        try:
+            await waiter
+        finally:
+            del self._waiters[waiter]
+
+    async def close(self) -> None:
+        """Stop and keep what is there; see `ports.Fetch`."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait({self._running})
+        await self._part.close()
+
+    async def _fetch_ranges(self, plan: RangePlan, body: Body | None) -> None:
+        try:
+            if body is not None:
+                stop = body.stop if body.stop is not None else plan.size
+                self._spawn(plan.adopt(body.start, stop), body)
+            while not plan.complete:
+                self._fill(plan)
+                await self._wake.wait()
+                self._wake.clear()
+                self._reap(plan)
+        finally:
+            tasks = list(self._claims)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._part.note()
+
+    def _fill(self, plan: RangePlan) -> None:
+        """Send as many requests as there are connections for."""
+        if self._alone and self._claims:
+            return
+        length = max(self._request_bytes // self._budget.allowed, _LEAST_REQUEST_BYTES)
+        if not any(claim.urgent and not claim.ending for claim in plan.claims):
+            claim = plan.next_urgent(self._waiters.values(), length)
+            if claim is not None:
+                self._spawn(claim)
+        while self._has_room(plan):
+            claim = plan.next_in_order(length)
+            if claim is None:
+                return
+            self._spawn(claim)
+
+    def _has_room(self, plan: RangePlan) -> bool:
+        if self._alone:
+            return not self._claims
+        busy = sum(not claim.urgent and not claim.ending for claim in plan.claims)
+        return busy < self._budget.allowed
+
+    def _spawn(self, claim: Claim, body: Body | None = None) -> None:
+        task = asyncio.create_task(self._bring(claim, body), name=f"fetch range {claim.position}")
+        self._claims[task] = claim
+        task.add_done_callback(lambda _: self._wake.set())
+
+    def _reap(self, plan: RangePlan) -> None:
+        for task in [task for task in self._claims if task.done()]:
+            plan.release(self._claims.pop(task))
+            error = task.exception()
+            if isinstance(error, CinelogError) and self._claims and not self._alone:
+                # Several requests at once may be what it refuses: another one still brings something.
+                self._alone = True
+                self._budget.fall_back()
+            elif error is not None:
+                raise error
+
+    async def _bring(self, claim: Claim, body: Body | None) -> None:
+        patience = _Patience(self._policy, self.path.name)
+        while claim.left > 0:
+            before = claim.position
+            try:
+                body = body or await self._ask(claim)
+                try:
+                    await self._drain(body, claim)
+                finally:
+                    await body.close()
+            except TransientError as error:
+                if error.category is Category.SOURCE_UNAVAILABLE and len(self._claims) > 1:
+                    raise
+                await patience.sit_out(error, gained=claim.position - before)
+            body = None
+
+    async def _ask(self, claim: Claim) -> Body:
+        began = self._clock.monotonic()
+        wanted = Wanted(start=claim.position, stop=claim.stop, validator=self._asked)
+        body = await self._source.get(wanted)
+        self._latency_s = self._clock.monotonic() - began
+        error = self._unfit(body, wanted)
+        if error is not None:
+            await body.close()
+            raise error
+        return body
+
+    def _unfit(self, body: Body, wanted: Wanted) -> CinelogError | None:
+        if body.validator.contradicts(self.validator):
+            return changed("it names another version")
+        if body.total is not None and self._size is not None and body.total != self._size:
+            return changed(f"it has {body.total} bytes now, and had {self._size}")
+        if body.ranged and body.start == wanted.start:
+            return None
+        # Some servers never take a date or a weak tag for the condition, and answer with the whole.
+        self._asked = Validator()
+        return _broken_off("the server answered with other bytes than were asked for")
+
+    async def _drain(self, body: Body, claim: Claim) -> None:
+        stall = self._stall()
+        began, had = self._clock.monotonic(), claim.position
+        while claim.left > 0:
+            data = (await self._read(body, stall))[: claim.left]
+            if not data:
+                raise _broken_off(f"it ended {claim.left} bytes too early")
+            await self._land(claim.position, data)
+            claim.position += len(data)
+            elapsed = self._clock.monotonic() - began
+            if elapsed > 0:
+                self._rate_bps = (claim.position - had) / elapsed
+            if not claim.ending and claim.left <= self._rate_bps * self._latency_s:
+                claim.ending = True
+                self._wake.set()
+
+    async def _fetch_stream(self, body: Body | None) -> None:
+        patience = _Patience(self._policy, self.path.name)
+        while True:
+            before = self.bytes_fetched
+            try:
+                body = body or await self._ask_whole()
+                try:
+                    await self._pour(body)
+                finally:
+                    await body.close()
+                break
+            except TransientError as error:
+                await patience.sit_out(error, gained=self.bytes_fetched - before)
+            body = None
+        await self._part.note()
+
+    async def _ask_whole(self) -> Body:
+        body = await self._source.get(Wanted())
+        if body.validator.contradicts(self.validator):
+            await body.close()
+            raise changed("it names another version")
+        return body
+
+    async def _pour(self, body: Body) -> None:
+        stall = self._stall()
+        offset = body.start
+        while data := await self._read(body, stall):
+            if offset + len(data) > self._policy.max_source_bytes:
+                raise too_large(self._policy.max_source_bytes)
+            await self._land(offset, data)
+            offset += len(data)
+        if self._size is not None and offset < self._size:
+            raise _broken_off(f"it ended {self._size - offset} bytes too early")
+        self._size = offset
+
+    async def _read(self, body: Body, stall: Stall) -> bytes:
+        try:
+            async with asyncio.timeout(self._policy.stall_window_s):
+                data = await body.read()
+        except TimeoutError as error:
+            raise _broken_off("it stopped sending") from error
+        if data and stall.stalled(self._clock.monotonic(), len(data)):
+            raise _broken_off("it almost stopped sending")
+        return data
+
+    async def _land(self, offset: int, data: bytes) -> None:
+        await self._part.write(offset, data)
+        await self._part.note(self._policy.journal_bytes)
+        self._received += len(data)
+        if self._plan is not None:
+            allowed = self._budget.allowed
+            left = self._plan.size - self.bytes_fetched
+            if self._budget.observe(self._clock.monotonic(), self._received, left) != allowed:
+                self._wake.set()
+        for waiter, (start, stop) in self._waiters.items():
+            if not waiter.done() and self.available(start, stop - start):
+                waiter.set_result(None)
+
+    def _stall(self) -> Stall:
+        return Stall(
+            window_s=self._policy.stall_window_s,
+            least_bytes=self._policy.stall_bytes,
+            now=self._clock.monotonic(),
+        )
+
+    def _ended(self, running: "asyncio.Task[None]") -> None:
+        error = _broken_off("the fetch was stopped") if running.cancelled() else running.exception()
+        if error is None:
+            self._complete.set_result(None)
+        else:
+            self._complete.set_exception(error)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None) if error is None else waiter.set_exception(error)
+
+
+class _Patience:
+    """Sits out short failures of one connection."""
+
+    def __init__(self, policy: FetchPolicy, name: str) -> None:
+        self._policy = policy
+        self._name = name
+        self._attempt = 0
+
+    async def sit_out(self, error: TransientError, *, gained: int) -> None:
+        """Wait, or raise `error` if it happened too often in a row or asks for too long a wait.
+
+        Few `gained` bytes do not count: a source that drips would keep us for ever.
+        """
+        self._attempt = 1 if gained >= self._policy.stall_bytes else self._attempt + 1
+        wait_s = self._policy.retries.wait_s(self._attempt, error.retry_after_s)
+        if wait_s is None:
+            raise error
+        logger.bind(action="fetch.retried", part=self._name).info("{} Trying again.", error.message)
+        await asyncio.sleep(wait_s)
+
+
+def too_large(most: int) -> PermanentError:
+    """Return the error of a source that is larger than the settings allow."""
+    return PermanentError(
+        f"The source is larger than {most / 1e9:.1f} GB.",
+        category=Category.LIMIT_EXCEEDED,
+        action="Use a smaller source, or let the operator raise the limit.",
+    )
+
+
+def _broken_off(why: str) -> TransientError:
+    return TransientError(
+        f"The source cannot be fetched: {why}.",
+        category=Category.SOURCE_UNREACHABLE,
+        action="Try again; what is there already is kept.",
+    )
+
+
+def _look_at(future: "asyncio.Future[None]") -> None:
+    """Take note of the error, so that it is not reported as overlooked if nobody waits for it."""
+    if not future.cancelled():
+        future.exception()

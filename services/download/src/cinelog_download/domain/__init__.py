@@ -1,0 +1,1 @@
+"""Decisions of the download service, as pure functions and values."""

@@ -1,0 +1,48 @@
+"""The numbers and rules that bound resolving and fetching; settings fill them in."""
+
+from typing import Final
+
+import msgspec
+
+from cinelog_download.domain.addresses import AddressPolicy
+from cinelog_download.domain.blips import RetryPolicy
+from cinelog_download.domain.connections import ConnectionPolicy
+
+_MIB: Final = 1 << 20
+
+
+class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How sources are resolved and fetched."""
+
+    addresses: AddressPolicy = AddressPolicy()
+    retries: RetryPolicy = RetryPolicy()
+    connections: ConnectionPolicy = ConnectionPolicy()
+    chunk_bytes: int = 8 * _MIB
+    """What may be fetched twice after a crash: all requests under way together ask for no more."""
+    first_bytes: int = _MIB
+    """What the very first request asks for, before anything is known of the source."""
+    journal_bytes: int = _MIB
+    """How many bytes may be there without being noted in the journal."""
+    connect_timeout_s: float = 10.0
+    answer_timeout_s: float = 30.0
+    """From the request to the answer's headers, connecting included."""
+    stall_window_s: float = 30.0
+    stall_bytes: int = 16 * 1024
+    """A connection that brings less than this in a window is given up."""
+    max_source_bytes: int = 256 << 30
+    reserve_bytes: int = 64 * _MIB
+    """What a fetch leaves free on the scratch volume."""
+    redirects: int = 10
+    user_agent: str = "Mozilla/5.0 (compatible; Cinelog)"
+    parked_s: float = 30.0
+    """How long an answer that resolving opened waits to be fetched."""
+    page_timeout_s: float = 90.0
+    """How long yt-dlp may take over a page."""
+    page_bytes: int = 256 * _MIB
+    """How much it may read meanwhile."""
+    page_connections: int = 32
+
+    @property
+    def request_bytes(self) -> int:
+        """The longest range of one request: a request and the one begun before its end make one chunk."""
+        return max(self.chunk_bytes // 2, 1)

@@ -1,0 +1,62 @@
+"""What is asked about a page, and what the child process that runs yt-dlp may answer."""
+
+import msgspec
+from cinelog_common.contract.values import Chapter
+
+
+class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One page to be looked at."""
+
+    url: str
+    proxy: str
+    headers: dict[str, str] = {}
+    format: str | None = None
+    only_known: bool = False
+    """Look only if the site is known: the page itself has refused us already."""
+
+
+class PageFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that yt-dlp would download."""
+
+    url: str
+    protocol: str
+    kind: str
+    format_id: str = ""
+    headers: dict[str, str] = {}
+    cookies: str = ""
+    size: int | None = None
+    chunk_bytes: int | None = None
+
+
+class PageSubtitle(msgspec.Struct, frozen=True, kw_only=True):
+    """One subtitle file of a page."""
+
+    url: str
+    language: str
+    format: str
+
+
+class PageFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a page leads to nothing."""
+
+    category: str
+    message: str
+    action: str = ""
+    transient: bool = False
+
+
+class PageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a page leads to: formats, or a failure."""
+
+    title: str = ""
+    webpage_url: str = ""
+    extractor: str = ""
+    duration_s: float | None = None
+    formats: tuple[PageFormat, ...] = ()
+    subtitles: tuple[PageSubtitle, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+    tags: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    failure: PageFailure | None = None
+    known: bool = True
+    """False if only known sites were to be looked at and this is none."""
