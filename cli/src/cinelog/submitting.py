@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import msgspec
+from cinelog_common.collections import JOBS
 from cinelog_common.contract import keys
 from cinelog_common.contract.events import JobRequested
 from cinelog_common.contract.requests import body_fingerprint
 from cinelog_common.contract.status import JobState, JobStatus
 from cinelog_common.contract.values import Options, Source
-from cinelog_common.journal import JOBS, Entry, events_of
+from cinelog_common.journal import Entry, events_of
 
 from cinelog.standalone import Standalone
 
@@ -58,8 +59,10 @@ async def submit(node: Standalone, job: str, source: Source, options: Options) -
     await node.journal.requested(request)
     entry = await node.journal.entry(job)
     assert entry is not None
-    document = await node.platform.documents.get(JOBS, job)
-    status = None if document is None else msgspec.convert(document, JobStatus, strict=False)
+    document = await node.platform.documents.get(JOBS.name, job)
+    status = (
+        None if document is None else msgspec.json.decode(msgspec.json.encode(document.body), type=JobStatus)
+    )
     if status is None or status.run < entry.run:
         return Submitted(node, entry, None)
     if status.state == JobState.COMPLETED and _still_there(status, source):

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
+from cinelog_common.collections import JOBS, JOURNAL
 from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobRetried
 from cinelog_common.contract.status import TERMINAL
 from cinelog_common.contract.values import Value
-from cinelog_common.documents.ports import DocumentStore
+from cinelog_common.documents.ports import Document, DocumentStore, Query
 
-COLLECTION = "journal"
-JOBS = "jobs"
+PAGE = 200
 
 
 class Entry(Value, frozen=True, kw_only=True):
@@ -33,8 +33,7 @@ class Journal:
 
     async def requested(self, request: JobRequested) -> JobRequested:
         """Remember `request`, or return the one that came first under the same job id."""
-        entry = Entry(request=request)
-        if await self._documents.insert(COLLECTION, request.job, msgspec.to_builtins(entry)):
+        if await self._documents.insert(JOURNAL.name, request.job, _body(Entry(request=request))):
             return request
         known = await self.entry(request.job)
         return known.request if known is not None else request
@@ -49,30 +48,41 @@ class Journal:
 
     async def forget(self, job: str) -> None:
         """Drop a job that was deleted."""
-        await self._documents.delete(COLLECTION, job)
+        await self._documents.delete(JOURNAL.name, job)
 
     async def entry(self, job: str) -> Entry | None:
         """Return what is remembered of a job."""
-        document = await self._documents.get(COLLECTION, job)
-        return None if document is None else _decode(document)
+        document = await self._documents.get(JOURNAL.name, job)
+        return None if document is None else _entry(document)
 
     async def unfinished(self) -> list[tuple[Event, ...]]:
         """Return, for each job that was promised and has not ended, the events that ask for it again."""
-        found = []
-        async for document in self._documents.every(COLLECTION):
-            entry = _decode(document)
-            job = entry.request.job
-            status = await self._documents.get(JOBS, job)
-            if status is not None and status.get("run", 1) >= entry.run and status.get("state") in TERMINAL:
-                continue
-            found.append(events_of(entry))
-        return found
+        found, after = [], None
+        while True:
+            page = await self._documents.find(JOURNAL.name, Query(limit=PAGE, after=after))
+            for document in page.documents:
+                entry = _entry(document)
+                if not await self._has_ended(entry):
+                    found.append(events_of(entry))
+            after = page.next
+            if after is None:
+                # The oldest promise first: whoever waited longest goes on first.
+                return found[::-1]
+
+    async def _has_ended(self, entry: Entry) -> bool:
+        status = await self._documents.get(JOBS.name, entry.request.job)
+        return (
+            status is not None
+            and status.body.get("run", 1) >= entry.run
+            and status.body.get("state") in TERMINAL
+        )
 
     async def _change(self, job: str, **fields: int) -> None:
-        known = await self.entry(job)
-        if known is not None:
-            entry = msgspec.structs.replace(known, **fields)
-            await self._documents.replace(COLLECTION, job, msgspec.to_builtins(entry))
+        """Change an entry; of two at the same time both take effect."""
+        while (document := await self._documents.get(JOURNAL.name, job)) is not None:
+            entry = msgspec.structs.replace(_entry(document), **fields)
+            if await self._documents.update(JOURNAL.name, job, _body(entry), document.version):
+                return
 
 
 def events_of(entry: Entry) -> tuple[Event, ...]:
@@ -86,5 +96,10 @@ def events_of(entry: Entry) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def _decode(document: dict[str, Any]) -> Entry:
-    return msgspec.convert(document, Entry, strict=False)
+def _body(entry: Entry) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(entry))
+    return {**body, "requested_ms": entry.request.requested_ms}
+
+
+def _entry(document: Document) -> Entry:
+    return msgspec.json.decode(msgspec.json.encode(document.body), type=Entry)

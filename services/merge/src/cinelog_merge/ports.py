@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from cinelog_common.contract.events import Event
-from cinelog_common.contract.values import Value
+from cinelog_common.contract.values import Failure, Value
 
 
 class Announcer(Protocol):
@@ -58,6 +58,13 @@ class Joined(Value, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     frames: int | None = None
+
+
+class JoinAnswer(Value, frozen=True, kw_only=True):
+    """What came of an order."""
+
+    joined: tuple[Joined, ...] = ()
+    failure: Failure | None = None
 
 
 class Joiner(Protocol):

@@ -4,8 +4,7 @@ import msgspec
 from cinelog_common.child_pool import ChildPool
 from cinelog_common.errors import Category, PermanentError
 
-from cinelog_merge.children.joiner import Answer
-from cinelog_merge.ports import Joined, JoinOrder
+from cinelog_merge.ports import JoinAnswer, Joined, JoinOrder
 
 
 class Joiner:
@@ -18,7 +17,7 @@ class Joiner:
         """Make the files of `order` and check them."""
         async with self._pool.child() as child:
             await child.send(msgspec.json.encode(order))
-            answer = msgspec.json.decode(await child.receive(), type=Answer)
+            answer = msgspec.json.decode(await child.receive(), type=JoinAnswer)
         if answer.failure is not None:
             raise PermanentError(
                 answer.failure.message,

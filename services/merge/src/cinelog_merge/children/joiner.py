@@ -11,28 +11,21 @@ from cinelog_common.cmaf.checking import check_join, seams_of
 from cinelog_common.cmaf.initinfo import init_info
 from cinelog_common.cmaf.joining import JoinReport, JoinTags, JoinTrack, SegmentPlan, plan_join, write_join
 from cinelog_common.cmaf.joinplan import JoinPlan
-from cinelog_common.contract.values import Failure, Value
+from cinelog_common.contract.values import Failure
 from cinelog_common.errors import Category, PermanentError
 from cinelog_fastio import checksum_file
 
-from cinelog_merge.ports import Joined, JoinFile, JoinOrder, JoinPart
-
-
-class Answer(Value, frozen=True, kw_only=True):
-    """What came of an order."""
-
-    joined: tuple[Joined, ...] = ()
-    failure: Failure | None = None
+from cinelog_merge.ports import JoinAnswer, Joined, JoinFile, JoinOrder, JoinPart
 
 
 def handle(payload: bytes, send: Send) -> None:
-    """Answer one order."""
+    """JoinAnswer one order."""
     order = msgspec.json.decode(payload, type=JoinOrder)
     try:
-        answer = Answer(joined=tuple(join(order)))
+        answer = JoinAnswer(joined=tuple(join(order)))
     except PermanentError as error:
         failure = Failure(category=error.category, message=error.message, action=error.action)
-        answer = Answer(failure=failure)
+        answer = JoinAnswer(failure=failure)
     send(msgspec.json.encode(answer))
 
 

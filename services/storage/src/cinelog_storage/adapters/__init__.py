@@ -1,0 +1,1 @@
+"""One third-party client or kind of place a file."""

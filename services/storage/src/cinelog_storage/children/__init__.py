@@ -1,0 +1,1 @@
+"""Processes that touch picture bytes and may be killed at any moment."""

@@ -1,0 +1,1 @@
+"""What storage decides: names, the poster, the sprite sheet. Pure."""
