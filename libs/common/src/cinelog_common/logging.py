@@ -4,7 +4,10 @@ Events of the log are named by `action` (`segment.encoded`), so that they can be
 counted and searched without parsing sentences.
 """
 
+import json
+import logging
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,11 +23,22 @@ if TYPE_CHECKING:
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
 FORMATS = ("text", "json")
 
-_TEXT = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[where]}{message}"
+_TEXT = (
+    "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> "
+    "{extra[where]}{message}<dim>{extra[more]}</dim>"
+)
+_OURS = frozenset({"where", "more"})
+_SHOWN = frozenset({"service", "action", "job_id", "run"}) | _OURS
+_VALUE_CHARS = 300
+
+# Titles, addresses and error texts are other people's: what moves a terminal's
+# cursor, or begins a line of its own, is shown as its escape.
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_ESCAPES |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def configure_logging(*, level: str = "INFO", style: str = "text", service: str = "cinelog") -> None:
-    """Send the log to standard error.
+    """Send the log to standard error, that of libraries from WARNING on included.
 
     Args:
         level: One of `LEVELS`.
@@ -37,7 +51,8 @@ def configure_logging(*, level: str = "INFO", style: str = "text", service: str 
         logger.add(_write_json, level=level)
     else:
         # Values in a log are the user's and the source's: diagnose would print local variables, secrets too.
-        logger.add(sys.stderr, level=level, format=_TEXT + "\n{exception}", diagnose=False, backtrace=False)
+        logger.add(sys.stderr, level=level, format=_TEXT, diagnose=False, backtrace=False)
+    logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
 
 
 @contextmanager
@@ -47,28 +62,54 @@ def job_context(job: str, run: int) -> Iterator[None]:
         yield
 
 
+class _Forward(logging.Handler):
+    """Takes what libraries log and gives it our form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = record.levelname if record.levelname in LEVELS else "ERROR"
+        bound = logger.bind(library=record.name).opt(exception=record.exc_info)
+        bound.log(level, "{}", record.getMessage())
+
+
 def _place(record: Any) -> None:
     extra = record["extra"]
     job = extra.get("job_id")
-    extra["where"] = " ".join(
-        part for part in (extra.get("action"), f"job={str(job)[:8]}" if job else "") if part
-    )
-    if extra["where"]:
-        extra["where"] += ": "
+    where = " ".join(part for part in (extra.get("action"), f"job={str(job)[:8]}" if job else "") if part)
+    more = [f" {name}={_short(value)}" for name, value in extra.items() if name not in _SHOWN]
+    extra["where"] = _escaped(where) + ": " if where else ""
+    extra["more"] = _escaped("".join(more))
+    record["message"] = _escaped(record["message"])
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _VALUE_CHARS else text[:_VALUE_CHARS] + "…"
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES)
 
 
 def _write_json(message: "Message") -> None:
     record = message.record
-    extra = {name: value for name, value in record["extra"].items() if name != "where"}
-    line: dict[str, Any] = {
+    line: dict[str, Any] = {name: value for name, value in record["extra"].items() if name not in _OURS}
+    line |= {
         "time": record["time"].isoformat(),
         "level": record["level"].name,
         "message": record["message"],
         "logger": record["name"],
-        **extra,
     }
     if traceparent := current_traceparent():
         line["traceparent"] = traceparent
-    if record["exception"] is not None:
-        line["exception"] = repr(record["exception"].value)
-    sys.stderr.write(msgspec.json.encode(line, enc_hook=str).decode() + "\n")
+    if (exception := record["exception"]) is not None:
+        line["exception"] = repr(exception.value)
+        line["traceback"] = "".join(traceback.format_tb(exception.traceback))
+    sys.stderr.write(_as_json(line) + "\n")
+
+
+def _as_json(line: dict[str, Any]) -> str:
+    try:
+        return msgspec.json.encode(line, enc_hook=str).decode()
+    except (UnicodeEncodeError, TypeError, ValueError):
+        # A file's name that is no text, or a dict with odd keys: the line must not be lost.
+        return json.dumps({name: str(value) for name, value in line.items()})

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableError
 
 from cinelog_common.errors import Category, PermanentError
 
@@ -28,14 +29,23 @@ def load(kind: type[T], **overrides: object) -> T:
     """Return the settings of `kind` from the environment; `overrides` win.
 
     Raises:
-        SettingsError: Naming every wrong variable and why.
+        SettingsError: Naming every wrong variable and why, without its value: it may be a secret.
     """
+    prefix = str(kind.model_config.get("env_prefix", PREFIX))
     try:
         return kind(**overrides)
     except ValidationError as error:
-        lines = [f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        lines = [f"{_variable(prefix, problem['loc'])}: {problem['msg']}" for problem in problems]
         raise SettingsError("Wrong settings: " + "; ".join(lines) + ".") from error
+    except UnreadableError as error:
+        # A list or mapping that is no JSON; its text names the field, never the value.
+        raise SettingsError(f"Wrong settings ({prefix}*): {error}.") from error
 
 
-def _variable(place: tuple[int | str, ...]) -> str:
-    return PREFIX + "_".join(str(part) for part in place).upper()
+def _variable(prefix: str, place: tuple[int | str, ...]) -> str:
+    if not place:
+        # What a validator says of several variables together.
+        return f"{prefix}*"
+    field, *inner = place
+    return (prefix + str(field)).upper() + "".join(f"[{each}]" for each in inner)
