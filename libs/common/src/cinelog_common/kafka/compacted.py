@@ -78,7 +78,7 @@ class CompactedReader:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=wakeups.fetch_wait_ms(settings.bootstrap),
-            consumer_timeout_ms=5_000,
+            consumer_timeout_ms=wakeups.FETCHER_TIMER_MS,
             metadata_max_age_ms=30_000,
         )
         wakeups.attach(consumer._client, settings.bootstrap)  # noqa: SLF001
@@ -166,3 +166,4 @@ def _assign(consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int])
     consumer.assign(list(positions))
     for partition, offset in positions.items():
         consumer.seek(partition, offset)
+    wakeups.nudge(consumer)

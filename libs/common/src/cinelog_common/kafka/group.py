@@ -53,8 +53,7 @@ class KafkaMember:
             max_poll_interval_ms=POLL_INTERVAL_LIMIT_MS,
             max_partition_fetch_bytes=settings.fetch_bytes,
             fetch_max_wait_ms=wakeups.fetch_wait_ms(settings.bootstrap),
-            # The fetcher wakes by itself for everything that matters; its timer only costs idle time.
-            consumer_timeout_ms=5_000,
+            consumer_timeout_ms=wakeups.FETCHER_TIMER_MS,
             metadata_max_age_ms=30_000,
         )
         wakeups.attach(consumer._client, settings.bootstrap)  # noqa: SLF001
@@ -97,6 +96,7 @@ class KafkaMember:
         if consumer is None or not owned:
             return
         consumer.resume(*owned)
+        wakeups.nudge(consumer)
         local = wakeups.find(self._settings.bootstrap)
         if local is not None:
             # A fetch without these partitions may be waiting, and there is one fetch per broker at a time.
