@@ -115,13 +115,15 @@ def _clicks(seconds: float, film: Film) -> Any:
     frame_size = 960 if film.audio == "libopus" else 1024
     channels = {"mono": 1, "stereo": 2, "5.1": 6}[film.layout]
     first = round(film.sound_from_s * RATE)
-    for start in range(0, round(seconds * RATE), frame_size):
+    end = round(seconds * RATE)
+    for start in range(0, end, frame_size):
         samples = []
-        for n in range(start, start + frame_size):
+        stop = min(start + frame_size, end)
+        for n in range(start, stop):
             loud = 0.9 if n % (RATE // 2) < 96 else 0.0
             samples.append(loud * math.sin(n * 2 * math.pi * 4000 / RATE) + 0.001 * math.sin(n / 50))
-        packed = struct.pack(f"<{frame_size}f", *samples)
-        frame = AudioFrame("fltp", film.layout, frame_size)
+        packed = struct.pack(f"<{stop - start}f", *samples)
+        frame = AudioFrame("fltp", film.layout, stop - start)
         for plane in frame.planes[:channels]:
             plane.update(packed.ljust(plane.buffer_size, b"\0"))
         frame.sample_rate, frame.pts, frame.time_base = RATE, first + start, Fraction(1, RATE)

@@ -1,12 +1,13 @@
 """Packets passed through as fragments: the picture by its units, the sound near the picture's cuts."""
 
 from collections import deque
+from collections.abc import Sequence
 from fractions import Fraction
 
 from cinelog_common.cmaf.accessunits import sample_form
 from cinelog_common.cmaf.fragments import Sample
 from cinelog_common.contract.values import Value
-from cinelog_fastio import KEYFRAME, Packet
+from cinelog_fastio import KEYFRAME
 
 from cinelog_download.children import refusals
 from cinelog_download.children.tracks import FragmentWriter, Piece
@@ -38,11 +39,10 @@ class CopiedUnits:
     def write(self, unit: Stretch, window: Window) -> None:
         """Write one fragment; decode times are the source's, moved so that the first one is 0."""
         packets = [packet for _, packet in window.packets(unit.first, unit.next_first)]
-        times = [_dts(packet) for packet in packets]
-        following = next((_dts(entry.packet) for _, entry in window.entries(unit.next_first)), None)
-        times.append(
-            times[-1] + (packets[-1].duration or self._frame_ticks) if following is None else following
-        )
+        following = next((entry.packet.dts for _, entry in window.entries(unit.next_first)), None)
+        times = filled([*(packet.dts for packet in packets), following], self._frame_ticks)
+        if following is None and packets[-1].duration:
+            times[-1] = times[-2] + packets[-1].duration
         if self._shift is None:
             self._shift = -times[0]
         base = max(self._next, times[0] + self._shift)
@@ -144,7 +144,19 @@ class CopiedSound:
         self.writer.write(piece, [data for _, _, data in taken])
 
 
-def _dts(packet: Packet) -> int:
-    if packet.dts is None:
+def filled(times: Sequence[int | None], frame_ticks: int) -> list[int]:
+    """Return decode times with the missing ones counted back or on from their neighbours.
+
+    Matroska has none for the first pictures where there are B-frames.
+
+    Raises:
+        PermanentError: There is none at all.
+    """
+    known = next((at for at, time in enumerate(times) if time is not None), None)
+    if known is None:
         raise refusals.unsupported("its packets have no decode times, so it cannot be passed through")
-    return packet.dts
+    first = times[known] or 0
+    made = [first - (known - at) * frame_ticks for at in range(known)]
+    for time in times[known:]:
+        made.append(time if time is not None else made[-1] + frame_ticks)
+    return made

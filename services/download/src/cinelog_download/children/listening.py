@@ -96,8 +96,11 @@ class Ear:
         if not self._held:
             return None
         first = self._held[0]
-        # What lies before 0 is priming, which the container says is not to be heard.
-        return Fraction(0) if first.pts is None else max(Fraction(0), first.pts * first.time_base)
+        if first.pts is None:
+            return Fraction(0)
+        # Zero is the first sample to be heard: what the container says is to be skipped lies before it.
+        skipped = Fraction(_skipped(first), self._stream.codec_context.sample_rate)
+        return max(Fraction(0), first.pts * first.time_base + skipped)
 
     def _take(self, packet: "av.Packet[Any]", zero_s: Fraction) -> None:
         if self._copied is None:
@@ -179,3 +182,10 @@ class Ear:
             bitrate_bps=context.bit_rate or 0,
         )
         copied.writer = FragmentWriter(self._order.folder, description, init, self._tell)
+
+
+def _skipped(packet: "av.Packet[Any]") -> int:
+    """Return how many samples at the packet's beginning are not to be heard."""
+    if not packet.has_sidedata("skip_samples"):
+        return 0
+    return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little")

@@ -172,7 +172,7 @@ class Sound:
         piece = Piece(
             base_time=first * size,
             start=max(0, first * size - self._priming),
-            end=min(end, self._fed) if at is None else end,
+            end=min(end, round(self._expected * self._line.voice.rate)) if at is None else end,
             samples=samples,
         )
         self._writer.write(piece, payload)

@@ -1,0 +1,174 @@
+"""The sound: every click where it belongs, whatever the source's offsets, gaps and layouts."""
+
+import struct
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from cinelog_common.cmaf.fragments import read_fragment
+from cinelog_common.cmaf.inits import init_info
+from cinelog_common.contract.values import AudioRecipe
+from cinelog_download.domain.demuxing import Finished, FragmentCut, TrackBegun, TrackDone
+
+
+def fragments(told: list[Any]) -> list[FragmentCut]:
+    return [message for message in told if isinstance(message, FragmentCut)]
+
+
+def heard(told: list[Any]) -> tuple[list[float], int]:
+    """Decode init and fragments as a player does; return mono samples after the priming, and the rate."""
+    begun = next(message for message in told if isinstance(message, TrackBegun))
+    joined = Path(begun.init_path).with_name("joined.mp4")
+    parts = [Path(fragment.path).read_bytes() for fragment in fragments(told)]
+    init = Path(begun.init_path).read_bytes()
+    joined.write_bytes(init + b"".join(parts))
+    samples: list[float] = []
+    with av.open(str(joined)) as container:
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=begun.timescale)
+        for frame in container.decode(stream):
+            for made in resampler.resample(frame):
+                samples += struct.unpack(f"<{made.samples}f", bytes(made.planes[0])[: 4 * made.samples])
+    return samples, begun.timescale
+
+
+def clicks(samples: list[float], rate: int) -> list[float]:
+    """Return when each click begins, in seconds."""
+    found: list[float] = []
+    for at, value in enumerate(samples):
+        if abs(value) > 0.2 and (not found or at / rate - found[-1] > 0.25):
+            found.append(at / rate)
+    return found
+
+
+def assert_clicks(found: list[float], *, first_s: float, count: int) -> None:
+    assert len(found) == count
+    for n, at in enumerate(found):
+        assert abs(at - (first_s + n * 0.5)) < 0.001
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("aac.mp4", AudioRecipe()),
+        ("libopus.webm", AudioRecipe()),
+        ("flac.mkv", AudioRecipe()),
+        ("aac.mp4", AudioRecipe(codec="opus")),
+        ("aac.mp4", AudioRecipe(mode="copy")),
+        ("libopus.webm", AudioRecipe(mode="copy")),
+    ],
+)
+def test_every_click_stays_where_it_was(films: Any, media: Any, tmp_path: Path, case: Any) -> None:
+    name, recipe = case
+    codec = {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}
+    film = media.Film(frames=240, audio=Path(name).stem, **(codec if name.endswith("webm") else {}))
+    path = films.make(f"clicks-{name}", film)
+
+    told = media.demux([path], tmp_path, audio=recipe)
+
+    assert_clicks(clicks(*heard(told)), first_s=0.0, count=20)
+
+
+def test_sound_that_starts_late_is_preceded_by_silence(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("late.mkv", media.Film(frames=72, sound_from_s=0.75, sound_s=2.25))
+
+    told = media.demux([path], tmp_path)
+
+    assert_clicks(clicks(*heard(told)), first_s=0.75, count=5)
+
+
+def test_sound_that_starts_early_is_trimmed(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("early.mkv", media.Film(frames=48, picture_from=6, sound_s=2.0))
+
+    told = media.demux([path], tmp_path)
+
+    found = clicks(*heard(told))
+    assert_clicks(found, first_s=0.25, count=3)
+
+
+def test_sound_that_ends_early_is_carried_on_as_silence(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("short-sound.mp4", media.Film(frames=72, sound_s=1.0))
+
+    told = media.demux([path], tmp_path)
+
+    done = next(message for message in told if isinstance(message, TrackDone))
+    assert done.end == 3 * media.RATE
+
+
+def test_fragments_lie_near_the_pictures_cuts_and_meet(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("grid.mp4", media.Film(frames=120))
+
+    told = media.demux([path], tmp_path)
+
+    cuts = [unit.end / 12288 for unit in media.units(told)]
+    pieces = fragments(told)
+    assert pieces[0].start == 0
+    for one, other in pairwise(pieces):
+        assert one.end == other.start
+    for cut, piece in zip(cuts[:-1], pieces, strict=False):
+        assert 0 <= piece.end / media.RATE - cut < 0.03
+    decode_time = 0
+    for piece in pieces:
+        data = Path(piece.path).read_bytes()
+        fragment = read_fragment(data)
+        assert fragment.base_time == decode_time
+        decode_time += fragment.duration
+    begun = next(message for message in told if isinstance(message, TrackBegun))
+    assert init_info(Path(begun.init_path).read_bytes()).codec == begun.codec == "mp4a.40.2"
+
+
+def test_a_long_unit_makes_no_long_fragment(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("long-unit.mp4", media.Film(frames=240, keyint=500))
+
+    told = media.demux([path], tmp_path)
+
+    longest = max(piece.end - piece.start for piece in fragments(told))
+    assert longest <= 2.05 * media.RATE
+
+
+@pytest.mark.parametrize("name", ["sound.m4a", "sound.mp3", "sound.ogg", "sound.wav", "sound.flac"])
+def test_sound_alone_is_cut_by_its_own_grid(films: Any, media: Any, tmp_path: Path, name: str) -> None:
+    codec = {"m4a": "aac", "mp3": "libmp3lame", "ogg": "libopus", "wav": "pcm_s16le", "flac": "flac"}
+    film = media.Film(frames=0, audio=codec[name.split(".")[1]], sound_s=3.0)
+    path = films.make(name, film)
+
+    told = media.demux([path], tmp_path, video="none")
+
+    assert told[0].video is None
+    assert isinstance(told[-1], Finished)
+    assert (told[-1].units, told[-1].tracks) == (0, ("a0",))
+    assert len(fragments(told)) in {3, 4}
+    assert_clicks(clicks(*heard(told)), first_s=0.0, count=6)
+
+
+def test_five_channels_and_the_low_one_are_kept(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("surround.mp4", media.Film(frames=24, layout="5.1"))
+
+    told = media.demux([path], tmp_path)
+
+    begun = next(message for message in told if isinstance(message, TrackBegun))
+    assert (begun.channels, begun.bitrate_bps) == (6, 384_000)
+
+
+def test_two_files_are_read_side_by_side(films: Any, media: Any, tmp_path: Path) -> None:
+    picture = films.make("picture-only.mp4", media.Film(frames=120, audio=""))
+    sound = films.make("sound-only.m4a", media.Film(frames=0, sound_s=5.0))
+
+    told = media.demux([picture, sound], tmp_path)
+
+    assert media.in_units(told) == media.whole(picture)
+    assert_clicks(clicks(*heard(told)), first_s=0.0, count=10)
+    kinds = [type(message).__name__ for message in told]
+    assert kinds.index("FragmentCut") < len(kinds) - 1 - kinds[::-1].index("UnitCut")
+
+
+def test_sound_that_mp4_cannot_hold_is_encoded_instead(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("raw.mkv", media.Film(frames=48, audio="pcm_s16le"))
+
+    told = media.demux([path], tmp_path, audio=AudioRecipe(mode="copy"))
+
+    begun = next(message for message in told if isinstance(message, TrackBegun))
+    assert begun.codec == "mp4a.40.2"
+    assert any("encoded as AAC" in warning for warning in told[-1].warnings)
