@@ -16,6 +16,7 @@ from typing import IO, Self
 
 import msgspec
 from cinelog_common.clock import SystemClock
+from cinelog_common.collections import COLLECTIONS
 from cinelog_common.contract import topics
 from cinelog_common.documents.sqlite import SqliteDocumentStore
 from cinelog_common.errors import Category, PermanentError
@@ -88,12 +89,12 @@ class Standalone:
         broker = self._exit.enter_context(
             EmbeddedBroker([(topic.name, topic.partitions) for topic in _topics()])
         )
-        documents = SqliteDocumentStore(data / "documents.sqlite")
+        documents = await SqliteDocumentStore.open(data / "documents.sqlite", COLLECTIONS)
         self._exit.push_async_callback(documents.close)
         objects = FolderObjectStore(data / "objects")
         self._exit.push_async_callback(objects.close)
         producer = Producer(ProducerSettings(bootstrap=broker.bootstrap))
-        await asyncio.gather(producer.start(), documents.open(), objects.probe())
+        await asyncio.gather(producer.start(), objects.probe())
         self._exit.push_async_callback(producer.stop)
         self.platform = Platform(
             bootstrap=broker.bootstrap,

@@ -35,7 +35,7 @@ def command(context: click.Context, server: str) -> None:
 @click.option("--key", help="Idempotency key: the same key and request give the same job.")
 @click.option("--watch", is_flag=True, help="Wait for the end.")
 @click.pass_obj
-def submit(server: str, *, source: str, key: str | None, watch: bool, **values: Any) -> int:
+def submit(server: str, /, *, source: str, key: str | None, watch: bool, **values: Any) -> int:
     """Submit SOURCE and print the job."""
     options = msgspec.to_builtins(chosen(values))
     headers = {"Idempotency-Key": key} if key else {}
@@ -50,7 +50,7 @@ def submit(server: str, *, source: str, key: str | None, watch: bool, **values: 
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--state", help="Only jobs in this state.")
 @click.pass_obj
-def list_jobs(server: str, *, limit: int, state: str | None) -> int:
+def list_jobs(server: str, /, *, limit: int, state: str | None) -> int:
     """List jobs, newest first."""
     query = {"limit": str(limit), **({"state": state} if state else {})}
     page = _call(server, "GET", "/api/v1/jobs", params=query)

@@ -1,0 +1,20 @@
+"""The merge service's settings."""
+
+from pydantic import Field
+
+from cinelog_common.settings import SettingsBase
+
+
+class Settings(SettingsBase):
+    """Read from `CINELOG_*` variables."""
+
+    account: str = "local"
+    """Whose jobs the requests on `cinelog.jobs.requested` are."""
+    merge_slots: int = Field(default=4, ge=1, le=64)
+    """Playlists and joins at a time."""
+    join_slots: int = Field(default=2, ge=1, le=64)
+    """Processes that join."""
+    child_idle_s: float = Field(default=20.0, ge=0)
+    """How long a process that joins is kept for the next join."""
+    session_s: float = Field(default=15.0, ge=1)
+    """Silence after which another member takes the ledger's partitions over."""
