@@ -64,8 +64,8 @@ class JobTable(Protocol):
 class Offsets(Protocol):
     """Where groups and logs stand. Every question raises TransientError if the log does not answer."""
 
-    async def committed(self, group: str) -> Mapping[Partition, int]:
-        """Return the next offset to read of every partition for which this group has committed one."""
+    async def committed(self, group: str, topics: Collection[str]) -> Mapping[Partition, int]:
+        """Return the group's next offset to read, of each partition of these topics that has one."""
 
     async def log_starts(self, topics: Collection[str]) -> Mapping[Partition, int]:
         """Return the oldest offset that each partition of these topics still keeps."""

@@ -148,7 +148,8 @@ class Reconciler:
         wanted = sorted(names)
         reached = dict(await self._around.offsets.log_starts(wanted))
         for group in sorted({self._around.group_of(name) for name in wanted}):
-            _raise(reached, await self._around.offsets.committed(group))
+            worked_on = [name for name in wanted if self._around.group_of(name) == group]
+            _raise(reached, await self._around.offsets.committed(group, worked_on))
         return reached
 
     async def _tick(self, job: OpenJob, lost: tuple[str, ...]) -> None:
