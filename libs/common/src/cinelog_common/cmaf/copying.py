@@ -70,10 +70,14 @@ def _carried(wanted: ByteRange, done: int) -> int:
 def reserve(target: int, size: int) -> None:
     """Give `target` its final size at once, so that a full disk is met before the first copy.
 
+    Where the file system cannot promise space, only the size is set.
+
     Raises:
         OSError: There is no space.
     """
-    if hasattr(os, "posix_fallocate"):
+    try:
         os.posix_fallocate(target, 0, size)
-    else:  # pragma: no cover - not on Linux
+    except OSError as error:
+        if error.errno not in _NOT_HERE:
+            raise
         os.ftruncate(target, size)

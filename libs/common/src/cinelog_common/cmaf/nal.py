@@ -16,8 +16,8 @@ MAX_PARAMETER_SETS = 64
 H264_SPS, H264_PPS, H264_SPS_EXTENSION = 7, 8, 13
 H265_VPS, H265_SPS, H265_PPS = 32, 33, 34
 
-# 14496-15 5.3.3.1.2: only these profiles carry chroma format and bit depths in avcC.
-_H264_HIGH_PROFILES = frozenset({100, 110, 122, 144})
+# 14496-15 5.3.3.1.2: all profiles but these carry chroma format and bit depths in avcC.
+_H264_PLAIN_PROFILES = frozenset({66, 77, 88})
 # H.264 7.3.2.1.1: profiles whose SPS carries chroma_format_idc.
 _H264_CHROMA_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
@@ -68,7 +68,7 @@ def avc_configuration(parameter_sets: bytes) -> bytes:
     profile, compatibility, level = sps[0][1:4]
     record = [bytes((1, profile, compatibility, level, 0xFC | 3, 0xE0 | len(sps))), *map(_counted, sps)]
     record += [bytes((len(pps),)), *map(_counted, pps)]
-    if profile in _H264_HIGH_PROFILES:
+    if profile not in _H264_PLAIN_PROFILES:
         chroma, luma_depth, chroma_depth = _avc_formats(sps[0])
         record.append(bytes((0xFC | chroma, 0xF8 | luma_depth, 0xF8 | chroma_depth)))
         extensions = [unit for unit in units if unit[0] & 0x1F == H264_SPS_EXTENSION]
@@ -149,7 +149,7 @@ def _hevc_formats(sps: bytes, sub_layers_minus1: int) -> tuple[int, int, int]:
 
 
 def hevc_without_sei(record: bytes) -> bytes:
-    """A HEVCDecoderConfigurationRecord with its SEI arrays dropped.
+    """A HEVCDecoderConfigurationRecord as hvc1 wants it: complete parameter sets, no SEI.
 
     Raises:
         BoxError: The record ends early.
@@ -165,5 +165,6 @@ def hevc_without_sei(record: bytes) -> bytes:
         if position > len(record):
             raise BoxError("an hvcC record ends early")
         if record[begin] & 0x3F in {H265_VPS, H265_SPS, H265_PPS}:
-            kept.append(record[begin:position])
+            # array_completeness: hvc1 promises that none are in band.
+            kept.append(bytes((record[begin] | 0x80,)) + record[begin + 1 : position])
     return record[:22] + bytes((len(kept),)) + b"".join(kept)

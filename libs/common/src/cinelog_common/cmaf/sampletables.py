@@ -6,7 +6,8 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
+from operator import add
 
 from cinelog_common.cmaf.boxes import box, full_box
 from cinelog_common.cmaf.joinplan import TrackPlan
@@ -40,8 +41,10 @@ def _runs(kind: bytes, version: int, values: array[int]) -> bytes:
 def _composition_bounds(track: TrackPlan) -> bytes:
     """cslg (8.6.1.4): tells players of signed offsets how far decoding and showing lie apart."""
     least, greatest = min(track.offsets), max(track.offsets)
-    # Every segment begins with its earliest frame, so the first sample is the first one shown.
-    start = track.offsets[0]
+    # The first frame shown lies in the first segment, whatever order the others have.
+    first = track.chunks[0].samples
+    decode_times = accumulate(track.durations[:first], initial=0)
+    start = min(map(add, decode_times, track.offsets[:first]))
     values = (max(0, -least), least, greatest, start, track.duration)
     wide = max(values) > 0x7FFFFFFF
     return full_box(b"cslg", int(wide), 0, struct.pack(">5q" if wide else ">5i", *values))

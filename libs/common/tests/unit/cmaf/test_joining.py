@@ -301,6 +301,19 @@ def test_where_the_kernel_does_not_copy_we_do(
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
+def test_a_file_system_that_promises_no_space_is_written_all_the_same(
+    pictures: JoinTrack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unsupported)
+
+    report = join_mp4([pictures], tmp_path / "film.mp4")
+
+    assert (tmp_path / "film.mp4").stat().st_size == report.size
+
+
 def test_edits_are_exact_where_timescales_differ(pictures: JoinTrack, sound: JoinTrack) -> None:
     plan = plan_join([pictures, sound])
 
