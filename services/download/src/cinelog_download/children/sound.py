@@ -51,6 +51,7 @@ class Sound:
         self._pending: deque[bytes] = deque()
         self._first_pending = 0
         self._last_cut = 0
+        self._end: int | None = None
         self._priming: int | None = None
         self._writer: FragmentWriter | None = None
         self._grid = Grid(
@@ -94,6 +95,8 @@ class Sound:
             for frame in self._resampler.resample(None):
                 self._encode(frame)
         self._collect(self._encoder.encode(None))
+        # What the last packet holds beyond this is the encoder's filling.
+        self._end = round(self._expected * self._line.voice.rate)
         self.cut(cuts)
         if self._pending:
             self._write(None)
@@ -172,7 +175,7 @@ class Sound:
         piece = Piece(
             base_time=first * size,
             start=max(0, first * size - self._priming),
-            end=min(end, round(self._expected * self._line.voice.rate)) if at is None else end,
+            end=end if self._end is None else min(end, self._end),
             samples=samples,
         )
         self._writer.write(piece, payload)
