@@ -246,9 +246,10 @@ class Origin:
 
 def video_page(source: str, title: str = "A page with a video") -> str:
     """Return HTML with a video element."""
+    kind = "application/x-mpegURL" if source.endswith(".m3u8") else "video/mp4"
     return (
         f"<!DOCTYPE html><html><head><title>{title}</title></head>"
-        f'<body><video controls><source src="{source}" type="video/mp4"></video></body></html>'
+        f'<body><video controls><source src="{source}" type="{kind}"></video></body></html>'
     )
 
 

@@ -45,7 +45,14 @@ class PageResolver:
             answer = await self._ask(request)
         if answer.failure is not None:
             raise _blame(answer.failure, session)
-        return _resolved(source, answer) if answer.known else None
+        if not answer.known:
+            return None
+        try:
+            return _resolved(source, answer)
+        except PermanentError:
+            if session.refusals:
+                raise session.refusals[-1] from None
+            raise
 
     async def _ask(self, request: PageRequest) -> PageAnswer:
         limits = ChildLimits(cpu_s=int(self._policy.page_timeout_s) + 1, open_files=_OPEN_FILES)

@@ -94,10 +94,13 @@ class FilteringProxy:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: one that asyncio makes complains when it is cancelled.
+        task = asyncio.create_task(self._answer_one(reader, writer), name="proxy connection")
         self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if len(self._connections) > self._policy.page_connections:
                 await _answer(writer, "503 Service Unavailable", "too many connections")
@@ -106,7 +109,6 @@ class FilteringProxy:
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError, ValueError) as error:
             logger.bind(action="proxy.dropped").debug("A connection was dropped: {}", type(error).__name__)
         finally:
-            self._connections.discard(task)
             await _close(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -88,6 +88,13 @@ class SourceResolver:
                 await body.close()
         found = await self._pages.resolve(source)
         assert found is not None
+        if any(each.url in {source.url, body.url} for each in found.inputs):
+            # What yt-dlp does not know it takes for the video itself; but this we have seen to be text.
+            raise PermanentError(
+                "No video was found on the page.",
+                category=Category.UNSUPPORTED_PAGE,
+                action="Give the address of the video itself, or of a page that yt-dlp knows.",
+            )
         return found
 
     def _direct(self, source: Source, body: HttpBody) -> Resolved:

@@ -19,6 +19,7 @@ from cinelog_download.domain.pages import PageAnswer, PageFailure, PageFormat, P
 # What can be fetched as one file comes first; what a playlist of fragments holds is the last resort.
 _FILES: Final = "[protocol~='^https?$']"
 _FORMAT: Final = f"bv*{_FILES}+ba{_FILES}/b{_FILES}/bv*+ba/b"
+_USUAL: Final = "Falling back on generic information extractor"
 _MAX_ITEMS: Final = 200
 _LIVE: Final = frozenset({"is_live", "is_upcoming", "post_live"})
 _SUBTITLES: Final = frozenset({"vtt", "srt", "ttml", "ass"})
@@ -40,7 +41,7 @@ class _Notes:
 
     def warning(self, message: str) -> None:
         """Keep it, if it is one of the first."""
-        if len(self.warnings) < 20:
+        if len(self.warnings) < 20 and _USUAL not in message:
             self.warnings.append(message[:300])
 
     def error(self, message: str) -> None:
@@ -118,7 +119,7 @@ def _answer(info: dict[str, Any], cookies_for: Callable[[str], str | None]) -> P
         return PageAnswer(failure=failure)
     formats = [_format(each, cookies_for) for each in info.get("requested_formats") or [info]]
     return PageAnswer(
-        title=_text(info.get("title"), 200),
+        title=_title(info),
         webpage_url=_text(info.get("webpage_url"), 8192),
         extractor=_text(info.get("extractor"), 60),
         duration_s=_number(info.get("duration")),
@@ -127,6 +128,12 @@ def _answer(info: dict[str, Any], cookies_for: Callable[[str], str | None]) -> P
         chapters=_chapters(info),
         tags=_tags(info),
     )
+
+
+def _title(info: dict[str, Any]) -> str:
+    title = _text(info.get("title"), 200)
+    # The one video element of a page is numbered as if there were more.
+    return title.removesuffix(" (1)") if info.get("extractor") == "html5" else title
 
 
 def _unfit(info: dict[str, Any]) -> PageFailure | None:

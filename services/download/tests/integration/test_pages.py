@@ -1,0 +1,203 @@
+"""Real yt-dlp in its child process, on pages of a local origin."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+from cinelog_common.clock import SystemClock
+from cinelog_common.contract.values import Source
+from cinelog_common.errors import Category, CinelogError, TransientError
+from cinelog_common.objects.testing import FakeObjectStore
+from cinelog_download.domain.addresses import AddressPolicy
+from cinelog_download.domain.limits import FetchPolicy
+from cinelog_download.network import Network
+from cinelog_download.ports import Resolved
+from cinelog_download.testing import Behaviour, Origin, json_ld_page, pattern, video_page
+
+OPEN = FetchPolicy(addresses=AddressPolicy(allow_private=True), reserve_bytes=0)
+DATA = pattern(300_000)
+
+MPD = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="{kind}"
+ mediaPresentationDuration="PT10S" minBufferTime="PT2S"
+ profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>
+<AdaptationSet mimeType="video/mp4" contentType="video">{protection}<Representation id="v"
+ codecs="avc1.64001f" width="1280" height="720" bandwidth="2000000">
+ <BaseURL>/v.mp4</BaseURL></Representation></AdaptationSet>
+<AdaptationSet mimeType="audio/mp4" contentType="audio">{protection}<Representation id="a" codecs="mp4a.40.2"
+ audioSamplingRate="48000" bandwidth="128000"><BaseURL>/a.mp4</BaseURL></Representation></AdaptationSet>
+</Period></MPD>"""
+WIDEVINE = '<ContentProtection schemeIdUri="urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"/>'
+LIVE_HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:4,\n/7.ts\n"
+
+Scene = Callable[[Origin, Network], Awaitable[None]]
+
+
+def play(scene: Scene, policy: FetchPolicy = OPEN) -> None:
+    async def run() -> None:
+        network = Network(policy, FakeObjectStore(), SystemClock(), {})
+        async with Origin() as origin, asyncio.timeout(120):
+            try:
+                await scene(origin, network)
+            finally:
+                await network.close()
+
+    asyncio.run(run())
+
+
+async def failure(resolving: Awaitable[Resolved]) -> CinelogError:
+    with pytest.raises(CinelogError) as caught:
+        await resolving
+    assert caught.value.message.endswith(".")
+    assert caught.value.action
+    return caught.value
+
+
+def test_a_page_with_a_video_leads_to_its_file(tmp_path: Path) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        origin.serve("/clip.mp4", DATA)
+        url = origin.serve_page("/page", video_page("/clip.mp4", "A fine film"))
+
+        resolved = await network.resolver.resolve(Source(url=url))
+        fetch = await network.fetcher.open(resolved.inputs[0], tmp_path / "part")
+        await asyncio.shield(fetch.complete)
+        await fetch.close()
+
+        assert resolved.title == "A fine film"
+        assert resolved.webpage_url == url
+        assert resolved.warnings == ()
+        assert (tmp_path / "part").read_bytes() == DATA
+
+    play(scene)
+
+
+def test_a_described_video_brings_title_and_duration() -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        clip = origin.serve("/clip.mp4", DATA)
+        url = origin.serve_page("/page", json_ld_page(clip, title="Described", duration_s=12))
+
+        resolved = await network.resolver.resolve(Source(url=url))
+
+        assert (resolved.title, resolved.duration_s) == ("Described", 12.0)
+        assert resolved.tags == {"date": "20260102"}
+
+    play(scene)
+
+
+def test_best_video_and_best_sound_are_two_inputs() -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        behaviour = Behaviour(content_type="application/dash+xml")
+        url = origin.serve("/a.mpd", MPD.format(kind="static", protection="").encode(), behaviour)
+
+        resolved = await network.resolver.resolve(Source(url=url))
+
+        assert [(each.kind, each.url) for each in resolved.inputs] == [
+            ("video", origin.url("/v.mp4")),
+            ("audio", origin.url("/a.mp4")),
+        ]
+        assert all(each.format_id for each in resolved.inputs)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "category"),
+    [
+        ("/page", "<html><body>Nothing to see.</body></html>", Category.UNSUPPORTED_PAGE),
+        ("/page", '{"json": true}', Category.UNSUPPORTED_PAGE),
+        ("/page", video_page("/a.mp4") + video_page("/b.mp4"), Category.UNSUPPORTED_SOURCE),
+        ("/a.mpd", MPD.format(kind="static", protection=WIDEVINE), Category.PROTECTED),
+        ("/a.mpd", MPD.format(kind="dynamic", protection=""), Category.UNSUPPORTED_SOURCE),
+        ("/page", video_page("/live.m3u8"), Category.UNSUPPORTED_SOURCE),
+    ],
+)
+def test_each_page_that_leads_to_nothing_says_why(path: str, data: str, category: Category) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        origin.serve("/live.m3u8", LIVE_HLS.encode(), Behaviour(content_type="application/x-mpegurl"))
+        kind = "application/dash+xml" if path.endswith("mpd") else "text/html"
+        url = origin.serve(path, data.encode(), Behaviour(content_type=kind))
+
+        error = await failure(network.resolver.resolve(Source(url=url)))
+
+        assert error.category is category
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("status", "category"), [(403, Category.SOURCE_FORBIDDEN), (503, Category.SOURCE_UNAVAILABLE)]
+)
+def test_a_site_that_yt_dlp_does_not_know_keeps_its_refusal(status: int, category: Category) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/a", behaviour=Behaviour(status=status, retry_after="9"))
+
+        error = await failure(network.resolver.resolve(Source(url=url)))
+
+        assert error.category is category
+        assert len(origin.requests) == 1
+        assert error.retry_after_s == (9.0 if status == 503 else None)
+
+    play(scene)
+
+
+def test_what_a_page_loads_from_a_private_address_is_refused() -> None:
+    class OnlyFirst(AddressPolicy, frozen=True):
+        """Lets 127.0.0.1 through, as if the page were public."""
+
+        def refusal(self, address: str) -> str | None:
+            return None if address == "127.0.0.1" else AddressPolicy().refusal(address)
+
+        def refuses_port(self, port: int) -> bool:
+            return False
+
+    async def scene(origin: Origin, network: Network) -> None:
+        origin.serve("/secret.m3u8", LIVE_HLS.encode(), Behaviour(content_type="application/x-mpegurl"))
+        url = origin.serve_page("/page", video_page(f"http://127.0.0.2:{origin.port}/secret.m3u8"))
+
+        error = await failure(network.resolver.resolve(Source(url=url)))
+
+        assert error.category is Category.SOURCE_REFUSED
+        assert origin.asked("/secret.m3u8") == []
+
+    play(scene, msgspec.structs.replace(OPEN, addresses=OnlyFirst()))
+
+
+def test_a_page_that_takes_too_long_is_given_up() -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve_page("/page", video_page("/clip.mp4"))
+
+        error = await failure(network.resolver.resolve(Source(url=url)))
+
+        assert error.category is Category.SOURCE_UNAVAILABLE
+        assert isinstance(error, TransientError)
+
+    play(scene, msgspec.structs.replace(OPEN, page_timeout_s=0.05))
+
+
+def test_a_format_that_makes_no_sense_is_the_requests_fault() -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        origin.serve("/clip.mp4", DATA)
+        url = origin.serve_page("/page", video_page("/clip.mp4"))
+
+        for wanted in ("best[", "worst[height>9000]"):
+            error = await failure(network.resolver.resolve(Source(url=url, format=wanted)))
+            assert error.category is Category.INVALID_REQUEST
+
+    play(scene)
+
+
+def test_a_cancelled_look_at_a_page_leaves_nothing_behind() -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve_page("/page", video_page("/clip.mp4"))
+        looking = asyncio.create_task(network.resolver.resolve(Source(url=url)))
+        done, _ = await asyncio.wait({looking}, timeout=0.2)
+        assert not done
+
+        looking.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+
+    play(scene)
