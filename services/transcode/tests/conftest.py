@@ -16,7 +16,7 @@ from cinelog_common.cmaf.fragments import read_fragment
 from cinelog_common.contract.units import UnitMeta, encode_meta
 from cinelog_common.contract.values import Recipe, Rendition, VideoInfo
 from cinelog_fastio import DISCARD, KEYFRAME, BundleWriter, Packet, StreamParameters
-from cinelog_transcode.children.decoding import BundleDecoder
+from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.domain.tasks import RenditionReport
 
 BLOCK = 16
@@ -185,7 +185,7 @@ def play(init: bytes, fragments: Sequence[bytes]) -> Shown:
     parameters = StreamParameters(
         codec=name, extradata=extradata or b"", time_base=(time_base.numerator, time_base.denominator)
     )
-    decoder = BundleDecoder(parameters, threads=1, max_pixels=1 << 24)
+    decoder = BundleDecoder(parameters, DecoderOptions(reorder_depth=4))
     frames = [
         frame for fragment in fragments for packet in _samples(fragment) for frame in decoder.decode(packet)
     ]

@@ -5,6 +5,7 @@ from cinelog_common.contract.sidecars import SegmentPart, Sidecar
 from cinelog_common.contract.values import Recipe, Rendition, VideoInfo
 from cinelog_transcode.domain.damage import damaged_stretches
 from cinelog_transcode.domain.quality import QualitySearch, tuned
+from cinelog_transcode.domain.scanning import reorder_depth
 from cinelog_transcode.domain.sidecars import encoded_rendition, same_span
 from cinelog_transcode.domain.threads import encode_threads
 from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
@@ -121,3 +122,17 @@ def test_the_search_comes_close_in_three_rounds(target: float) -> None:
 
 def _fields(recipe: Recipe) -> dict[str, object]:
     return {name: getattr(recipe, name) for name in recipe.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("pts", "depth"),
+    [
+        ([], 0),
+        ([0, 1, 2], 0),
+        ([0, 2, 1, 4, 3], 1),
+        ([0, 8, 4, 2, 6, 16, 12], 2),
+        (list(range(50, 0, -1)), 16),
+    ],
+)
+def test_the_reorder_depth_is_read_from_the_times(pts: list[int], depth: int) -> None:
+    assert reorder_depth(pts) == depth

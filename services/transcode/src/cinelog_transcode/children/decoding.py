@@ -10,6 +10,7 @@ from av.codec.context import CodecContext
 from av.packet import PacketSideData, packet_sidedata_type_from_literal
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from cinelog_common.contract.values import Value
 from cinelog_common.errors import Category, PermanentError
 from cinelog_fastio import CORRUPT, DISCARD, Packet, StreamParameters
 
@@ -26,6 +27,19 @@ class UndecodableError(PermanentError):
         )
 
 
+class DecoderOptions(Value, frozen=True, kw_only=True):
+    """How to decode.
+
+    Attributes:
+        max_pixels: A larger picture is refused before it is allocated.
+        reorder_depth: Packets that come before one that is shown before them.
+    """
+
+    threads: int = 1
+    max_pixels: int = 1 << 26
+    reorder_depth: int = 0
+
+
 class BundleDecoder:
     """Decodes packets in decode order; yields frames in presentation order with timeline pts.
 
@@ -35,9 +49,9 @@ class BundleDecoder:
         damaged: Pts of frames that the decoder marked corrupt and of packets that it refused.
     """
 
-    def __init__(self, parameters: StreamParameters, *, threads: int, max_pixels: int) -> None:
+    def __init__(self, parameters: StreamParameters, options: DecoderOptions) -> None:
         self._time_base = Fraction(*parameters.time_base)
-        self._context = _open(parameters, threads, max_pixels)
+        self._context = _open(parameters, options)
         self._discarded: set[int] = set()
         self.damaged: list[int] = []
 
@@ -96,16 +110,20 @@ def _attach(packet: "av.Packet[Any]", name: str, data: bytes) -> None:
     packet.set_sidedata(side, move=True)
 
 
-def _open(parameters: StreamParameters, threads: int, max_pixels: int) -> VideoCodecContext:
+def _open(parameters: StreamParameters, options: DecoderOptions) -> VideoCodecContext:
     name = _DECODERS.get(parameters.codec, parameters.codec)
     try:
         context = CodecContext.create(name, "r")
         if not isinstance(context, VideoCodecContext):
             raise UndecodableError(f"{parameters.codec} is not a codec of pictures.")
         _configure(context, parameters)
-        context.thread_count = threads
-        context.thread_type = cast("Any", "AUTO" if threads > 1 else "NONE")
-        context.options = {"max_pixels": str(max_pixels)}
+        context.thread_count = options.threads
+        context.thread_type = cast("Any", "AUTO" if options.threads > 1 else "NONE")
+        context.options = {"max_pixels": str(options.max_pixels)}
+        if parameters.codec == "h264":
+            # Where the stream itself does not say it, the decoder would learn it from pictures that
+            # it has shown too early.
+            context.reorder_depth = options.reorder_depth
         context.open()
     except (av.FFmpegError, ValueError, OverflowError, TypeError) as error:
         raise UndecodableError(f"The {parameters.codec} stream cannot be opened: {error}.") from error

@@ -15,12 +15,13 @@ from cinelog_common.contract.values import Recipe, Rendition
 from cinelog_common.errors import CinelogError
 from cinelog_fastio import KEYFRAME, BundleError, BundleReader, Packet, StreamParameters
 
-from cinelog_transcode.children.decoding import BundleDecoder
+from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.children.encoding import RenditionEncoder
 from cinelog_transcode.children.pictures import PictureGraph, Shape
 from cinelog_transcode.children.units import DamagedError
 from cinelog_transcode.domain.colours import colours_of
 from cinelog_transcode.domain.encoders import opening_options
+from cinelog_transcode.domain.scanning import reorder_depth
 from cinelog_transcode.domain.tasks import QualityReport, QualityTask, TaskProgress, failed
 
 SHARE = 20
@@ -67,7 +68,9 @@ def sample(task: QualityTask, path: str) -> list[VideoFrame]:
         meta = decode_meta(bundle.meta)
         count = max(2, min(task.frames, meta.frames // SHARE))
         skip = max(0, (meta.frames - count) // 2)
-        decoder = BundleDecoder(bundle.parameters, threads=task.threads, max_pixels=task.max_pixels)
+        depth = reorder_depth([packet.pts for packet in bundle if packet.pts is not None])
+        options = DecoderOptions(threads=task.threads, max_pixels=task.max_pixels, reorder_depth=depth)
+        decoder = BundleDecoder(bundle.parameters, options)
         shown = (
             frame
             for frame in _decoded(decoder, bundle)
@@ -104,7 +107,7 @@ def _similarity(recipe: Recipe, crf: int, frames: list[VideoFrame], threads: int
     parameters = StreamParameters(
         codec=encoder.codec, extradata=encoder.configuration, time_base=recipe.time_base
     )
-    decoder = BundleDecoder(parameters, threads=threads, max_pixels=1 << 28)
+    decoder = BundleDecoder(parameters, DecoderOptions(threads=threads))
     decoded: list[VideoFrame] = []
     for packet in packets:
         flags = KEYFRAME if packet.keyframe else 0

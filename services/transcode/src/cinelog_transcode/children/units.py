@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import msgspec
 from av.video.frame import VideoFrame
 from cinelog_common.clock import Clock, SystemClock
@@ -13,7 +14,7 @@ from cinelog_common.contract.units import UnitMeta, decode_meta
 from cinelog_common.errors import Category, PermanentError
 from cinelog_fastio import DISCARD, BundleError, BundleReader
 
-from cinelog_transcode.children.decoding import BundleDecoder
+from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, UndecodableError
 from cinelog_transcode.children.encoding import RenditionEncoder
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape
 from cinelog_transcode.children.thumbnails import ThumbnailWriter
@@ -22,6 +23,7 @@ from cinelog_transcode.domain.colours import colours_of
 from cinelog_transcode.domain.damage import UnitCount, damaged_stretches, miscount
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.parts import Span, plan_parts
+from cinelog_transcode.domain.scanning import reorder_depth
 from cinelog_transcode.domain.tasks import EncodeTask, RenditionReport, UnitReport
 from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
 
@@ -60,6 +62,9 @@ def encode_unit(task: EncodeTask, on_progress: OnProgress, clock: Clock | None =
             report = _Work(task, bundle, on_progress).run()
     except BundleError as error:
         raise DamagedError(f"The stored packets of unit {task.n} are damaged: {error}.") from error
+    except av.FFmpegError as error:
+        # Decoder and encoder name their own; what is left are pictures that no filter takes.
+        raise UndecodableError(f"The pictures of unit {task.n} cannot be converted: {error}.") from error
     return msgspec.structs.replace(report, encode_s=round(clock.monotonic() - began, 3))
 
 
@@ -97,7 +102,15 @@ class _Work:
         self._time_base = Fraction(*task.recipe.time_base)
         if Fraction(*bundle.parameters.time_base) != self._time_base:
             raise DamagedError(f"The packets of unit {task.n} have another time base than the recipe.")
-        self._decoder = BundleDecoder(bundle.parameters, threads=task.threads, max_pixels=task.max_pixels)
+        # One look at every packet before any work: a broken bundle is found here.
+        packets = [(packet.pts, packet.flags) for packet in bundle if packet.pts is not None]
+        self._shown = sorted(pts for pts, flags in packets if not flags & DISCARD and self._belongs(pts))
+        options = DecoderOptions(
+            threads=task.threads,
+            max_pixels=task.max_pixels,
+            reorder_depth=reorder_depth([pts for pts, _ in packets]),
+        )
+        self._decoder = BundleDecoder(bundle.parameters, options)
 
     def run(self) -> UnitReport:
         task, meta = self._task, self._meta
@@ -164,14 +177,7 @@ class _Work:
     def _parts(self) -> tuple[Span, ...]:
         span = Span(start=self._meta.start, end=self._meta.end)
         longest = max(1, math.floor(Fraction(self._task.recipe.max_segment_s) / self._time_base))
-        if span.end - span.start <= longest:
-            return (span,)
-        shown = sorted(
-            packet.pts
-            for packet in self._bundle
-            if packet.pts is not None and not packet.flags & DISCARD and self._belongs(packet.pts)
-        )
-        return plan_parts(shown, span, longest)
+        return plan_parts(self._shown, span, longest)
 
     def _shapes(self) -> tuple[Shape, ...]:
         recipe = self._task.recipe
