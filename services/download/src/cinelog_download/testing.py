@@ -80,6 +80,7 @@ class Origin:
         self._busy: dict[str, int] = {}
         self._most: dict[str, int] = {}
         self._stopping = asyncio.Event()
+        self._moved = asyncio.Condition()
         self.requests: list[Seen] = []
         """Every request, in the order they came."""
 
@@ -113,6 +114,11 @@ class Origin:
         """Return how many bytes were sent for `path` beyond each byte's first time."""
         distinct = IntervalSet((seen.start, seen.start + seen.sent) for seen in self.asked(path))
         return self.sent(path) - distinct.total
+
+    async def until_sent(self, path: str, count: int) -> None:
+        """Wait until `count` bytes were sent for `path`; give it a deadline."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.sent(path) >= count)
 
     def most_at_once(self, path: str) -> int:
         """Return how many requests for `path` were answered at the same time at most."""
@@ -232,6 +238,8 @@ class Origin:
             piece = data[at : min(at + step, stop)]
             await response.write(piece)
             seen.sent += len(piece)
+            async with self._moved:
+                self._moved.notify_all()
             if behaviour.rate_bps is not None and at + step < stop:
                 await asyncio.sleep(_PACE_S)
         if stalls and stop < len(data):
