@@ -14,9 +14,11 @@ python=${PYTHON:-python3}
 export VIRTUAL_ENV="$PWD/.venv"
 uv=.venv/bin/uv
 cat requirements/bootstrap.txt "requirements/$want.txt" > .venv/wanted.txt
-$uv pip sync -q --require-hashes .venv/wanted.txt
+# Compiled once here, so that the command starts at once even where nothing may be written later.
+$uv pip sync -q --compile-bytecode --require-hashes .venv/wanted.txt
 # One build backend, already pinned above: nothing is fetched while building.
 $uv pip install -q --no-deps --no-build-isolation --reinstall-package cinelog-fastio \
     -e libs/fastio -e libs/common -e services/download -e services/transcode -e services/merge \
     -e services/gateway -e services/storage -e cli -e tests/kit
+.venv/bin/python -m compileall -q libs services cli
 touch .venv/.installed
