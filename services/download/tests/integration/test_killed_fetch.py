@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.testing import Behaviour, Origin, pattern
 
