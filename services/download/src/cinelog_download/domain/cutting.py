@@ -16,10 +16,10 @@ from cinelog_common.contract.values import Value
 
 FIRST_SHARE = Fraction(1, 2)
 """Of the target: the wanted length of the first unit, and the least of the last ones."""
-SHORTEST_SHARE = Fraction(1, 2)
-"""Of the wanted length: a keyframe that comes earlier is passed over."""
-LOOK_AHEAD = Fraction(3, 2)
-"""Of the wanted length: without a keyframe for so long the group is cut inside."""
+SHORTEST, LONGEST = Fraction(1, 2), Fraction(3, 2)
+"""Of the wanted length: keyframes between these are candidates; without any, the group is cut inside."""
+REST = Fraction(5, 4)
+"""Of the wanted length: what is left of the film is not cut again if it is no longer."""
 TAIL_UNITS = 3
 """So many units the rest of the film is shared by, once it is short."""
 
@@ -67,38 +67,47 @@ def wanted(start: int, policy: CutPolicy) -> int:
 
 
 def next_cut(seen: Seen, policy: CutPolicy) -> Cut | None:
-    """Return where the unit in hand ends; None while that is open, or if it reaches to the end."""
+    """Return where the unit in hand ends; None while that is open, or if it reaches to the end.
+
+    A decision uses only what was known when it first could be made: asking late changes nothing.
+    """
     want = wanted(seen.start, policy)
-    candidates = [key for key in seen.keys if key - seen.start >= want * SHORTEST_SHARE]
+    if policy.end is not None and 0 < policy.end - seen.start <= want * REST:
+        # Said to be nearly over; if it is not, what follows is cut like any other stretch.
+        return next((Cut(at=key) for key in seen.keys if key > policy.end), None)
+    candidates = [key for key in seen.keys if SHORTEST * want <= key - seen.start <= LONGEST * want]
     if not candidates:
-        return _inside(seen, policy, want)
+        return _without_candidates(seen, policy, want)
     best = min(candidates, key=lambda key: (abs(key - seen.start - want), key))
     # A key that is still to come lies beyond `known`: it cannot be nearer once this holds.
-    settled = seen.known - seen.start >= want + abs(best - seen.start - want)
-    if not (settled or seen.ended or best - seen.start >= want) or _leaves_a_rest(best, seen, policy):
-        return None
-    return Cut(at=best)
+    if seen.known - seen.start >= want + abs(best - seen.start - want):
+        return Cut(at=best)
+    if seen.ended and seen.known - seen.start > want * REST:
+        return Cut(at=best)
+    return None
 
 
 def no_cut_before(seen: Seen, policy: CutPolicy) -> int:
     """Return a time before which the unit in hand surely does not end, for what is cut along with it."""
+    cut = next_cut(seen, policy)
+    if cut is not None:
+        return cut.at
     want = wanted(seen.start, policy)
-    if seen.known - seen.start >= want * LOOK_AHEAD + want * SHORTEST_SHARE:
-        return seen.known
-    return seen.start
+    return seen.known if seen.known - seen.start > want * LONGEST else seen.start
 
 
-def _inside(seen: Seen, policy: CutPolicy, want: int) -> Cut | None:
-    key = seen.keys[-1] if seen.keys else seen.key
+def _without_candidates(seen: Seen, policy: CutPolicy, want: int) -> Cut | None:
+    if seen.known - seen.start < LONGEST * want:
+        return None
+    early = [key for key in seen.keys if key - seen.start < SHORTEST * want]
+    key = early[-1] if early else seen.key
     at = min(seen.start + want, key + policy.target)
-    if not policy.inside or at - seen.start < want * SHORTEST_SHARE:
-        return None
-    if seen.known - seen.start < want * LOOK_AHEAD:
-        return None
-    return Cut(at=at, inside=True)
+    if policy.inside and at - seen.start >= SHORTEST * want:
+        return Cut(at=at, inside=True)
+    later = (key for key in seen.keys if key > seen.start + want)
+    return next((Cut(at=key) for key in later if not _leaves_a_rest(key, want, policy)), None)
 
 
-def _leaves_a_rest(cut: int, seen: Seen, policy: CutPolicy) -> bool:
-    # A rest of a few frames costs an encoder's start, and players hardly show its segment.
-    end = seen.known if seen.ended else policy.end
-    return end is not None and end - cut < policy.target * SHORTEST_SHARE / 4
+def _leaves_a_rest(cut: int, want: int, policy: CutPolicy) -> bool:
+    # A few frames cost an encoder's start, and players hardly show their segment.
+    return policy.end is not None and 0 < policy.end - cut < SHORTEST * want

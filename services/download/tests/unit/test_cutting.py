@@ -1,0 +1,123 @@
+"""Where films are cut: near the target, at keyframes if they come, and the same whenever asked."""
+
+import msgspec
+from cinelog_download.domain.cutting import Cut, CutPolicy, Seen, next_cut, no_cut_before, wanted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SECOND = 1000
+POLICY = CutPolicy(target=4 * SECOND)
+
+
+def plan(keys: list[int], end: int, policy: CutPolicy, steps: list[int] | None = None) -> list[int]:
+    """Cut a film whose keyframes arrive in steps of time; a step is how far the picture is known."""
+    cuts: list[int] = []
+    start = 0
+    known = steps if steps is not None else [*range(0, end, SECOND // 10)]
+    floor = 0
+    for now in [*known, end]:
+        ended = now == end
+        while True:
+            key = max(at for at in keys if at <= start)
+            later = tuple(at for at in keys if start < at <= now)
+            seen = Seen(start=start, key=key, keys=later, known=now, ended=ended)
+            cut = next_cut(seen, policy)
+            if cut is None:
+                floor = max(floor, no_cut_before(seen, policy))
+                break
+            assert cut.at > start
+            assert cut.at >= floor
+            cuts.append(cut.at)
+            start = cut.at
+    return cuts
+
+
+def test_short_groups_are_merged_to_the_target() -> None:
+    keys = list(range(0, 30 * SECOND, SECOND))
+
+    assert plan(keys, 30 * SECOND, POLICY) == [2000, 6000, 10000, 14000, 18000, 22000, 26000]
+
+
+def test_the_last_units_are_short_where_the_end_is_known() -> None:
+    keys = list(range(0, 30 * SECOND, SECOND))
+
+    cuts = plan(keys, 30 * SECOND, msgspec.structs.replace(POLICY, end=30 * SECOND))
+
+    lengths = [after - before for before, after in zip(cuts, [*cuts[1:], 30 * SECOND], strict=True)]
+    assert lengths[-1] <= 2 * SECOND
+    assert max(lengths) <= 4 * SECOND
+
+
+def test_the_nearest_keyframe_is_taken() -> None:
+    keys = [0, 1500, 2600, 6500, 11000]
+
+    assert plan(keys, 14000, POLICY)[:3] == [1500, 6500, 11000]
+
+
+def test_a_long_group_is_cut_inside_at_most_one_target_after_its_keyframe() -> None:
+    cuts = plan([0, 20 * SECOND], 24 * SECOND, POLICY)
+
+    assert cuts == [2000, 4000, 20000]
+
+
+def test_a_picture_that_is_passed_through_is_cut_at_keyframes_only() -> None:
+    policy = msgspec.structs.replace(POLICY, inside=False)
+
+    assert plan([0, 20 * SECOND], 24 * SECOND, policy) == [20 * SECOND]
+
+
+def test_a_short_clip_of_a_few_groups_becomes_several_units() -> None:
+    assert plan([0, 1000, 2000, 3000], 4000, POLICY) == [2000]
+
+
+def test_no_rest_of_a_few_frames_is_left() -> None:
+    keys = [0, 2000, 6000, 10000]
+
+    policy = msgspec.structs.replace(POLICY, end=10100, inside=False)
+
+    assert plan(keys, 10100, policy) == [2000, 6000]
+
+
+def test_the_first_unit_is_wanted_shorter() -> None:
+    assert wanted(0, POLICY) == 2000
+    assert wanted(2000, POLICY) == 4000
+
+
+def test_a_cut_at_a_keyframe_is_not_inside() -> None:
+    seen = Seen(start=0, key=0, keys=(2000,), known=2000)
+
+    assert next_cut(seen, POLICY) == Cut(at=2000)
+
+
+GAPS = st.lists(st.integers(100, 15 * SECOND), min_size=1, max_size=40)
+
+
+@settings(deadline=None, max_examples=50)
+@given(GAPS, st.lists(st.integers(50, 3 * SECOND), min_size=1, max_size=60), st.booleans(), st.booleans())
+def test_what_is_known_when_does_not_move_a_cut(
+    gaps: list[int], steps: list[int], inside: bool, with_end: bool
+) -> None:
+    keys = [0]
+    for gap in gaps:
+        keys.append(keys[-1] + gap)
+    end = keys[-1] + 700
+    policy = CutPolicy(target=4 * SECOND, inside=inside, end=end if with_end else None)
+    coarse = [0]
+    while coarse[-1] < end:
+        coarse.append(coarse[-1] + steps[len(coarse) % len(steps)])
+
+    assert plan(keys, end, policy, coarse[:-1]) == plan(keys, end, policy, list(range(0, end, 50)))
+
+
+@settings(deadline=None, max_examples=50)
+@given(GAPS)
+def test_units_are_decoded_from_at_most_one_target_before(gaps: list[int]) -> None:
+    keys = [0]
+    for gap in gaps:
+        keys.append(keys[-1] + gap)
+
+    cuts = plan(keys, keys[-1] + 500, POLICY)
+
+    for cut in cuts:
+        assert cut - max(key for key in keys if key <= cut) <= POLICY.target
+    assert cuts == sorted(set(cuts))
