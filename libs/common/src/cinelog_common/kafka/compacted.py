@@ -21,6 +21,7 @@ from cinelog_common.kafka.translation import translated
 CATCH_UP_POLL_S = 0.2
 POLL_S = 5.0
 BROKER_RETRY_S = 1.0
+METADATA_AGE_S = 30.0
 
 Take = Callable[[Record], Awaitable[None]]
 """Takes one record in; what it raises is logged, and the record counts as read."""
@@ -79,7 +80,7 @@ class CompactedReader:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=wakeups.fetch_wait_ms(settings.bootstrap),
             consumer_timeout_ms=wakeups.FETCHER_TIMER_MS,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=round(METADATA_AGE_S * 1000),
         )
         wakeups.attach(consumer._client, settings.bootstrap)  # noqa: SLF001
         try:

@@ -160,11 +160,11 @@ class KafkaMember:
         return self._consumer
 
     async def _rejoin_if_dead(self) -> None:
-        """Join anew if aiokafka's coordination has ended, as it does for good at some errors."""
+        """Join anew if the membership has failed, as it does for good at some errors."""
         consumer, listener = self._consumer, self._listener
         if listener is None:
             return
-        if consumer is not None and not consumer._coordinator._coordination_task.done():  # noqa: SLF001
+        if consumer is not None and not _broken(consumer):
             return
         logger.bind(action="group.rejoined").error("The membership in {} broke", self._settings.group)
         listener.on_assigned([])
@@ -217,6 +217,17 @@ async def close(consumer: AIOKafkaConsumer) -> None:
     if consumer._fetcher is not None:  # noqa: SLF001
         await consumer._fetcher.close()  # noqa: SLF001
     await consumer._client.close()  # noqa: SLF001
+
+
+def _broken(consumer: AIOKafkaConsumer) -> bool:
+    """Whether one of the tasks that keep the membership has failed; aiokafka starts none of them again."""
+    coordinator = consumer._coordinator  # noqa: SLF001
+    tasks = [
+        coordinator._heartbeat_task,  # noqa: SLF001
+        coordinator._commit_refresh_task,  # noqa: SLF001
+    ]
+    failed = [task for task in tasks if task is not None and task.done() and not task.cancelled()]
+    return coordinator._coordination_task.done() or any(task.exception() for task in failed)  # noqa: SLF001
 
 
 def _own_assignor() -> type[Any]:

@@ -1,0 +1,199 @@
+"""What the broker may answer at any time, injected into the in-process broker: nothing may be lost by it."""
+
+import asyncio
+import ctypes
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from cinelog_common.kafka import commits
+from cinelog_common.kafka import consumer as consumer_module
+from cinelog_common.kafka import queue as queue_module
+from cinelog_common.kafka.admin import LogOffsets
+from cinelog_common.kafka.conformance import until
+from cinelog_common.kafka.consumer import EventConsumer
+from cinelog_common.kafka.embedded import EmbeddedBroker
+from cinelog_common.kafka.membership import GroupSettings
+from cinelog_common.kafka.producer import Producer, ProducerSettings
+from cinelog_common.kafka.queue import QueueSettings, WorkQueue
+from cinelog_common.kafka.records import Record
+from cinelog_common.kafka.slots import Priority
+from cinelog_common.kafka.work import Lease
+
+# https://kafka.apache.org/protocol: API keys and error codes
+PRODUCE, FETCH, LIST_OFFSETS, OFFSET_COMMIT, OFFSET_FETCH = 0, 1, 2, 8, 9
+FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT, SYNC_GROUP = 10, 11, 12, 14
+NOT_LEADER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS = 6, 7, 19
+COORDINATOR_LOADING, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR = 14, 15, 16
+REBALANCE_IN_PROGRESS, GROUP_AUTHORIZATION_FAILED = 27, 30
+OUT_OF_ORDER_SEQUENCE, UNKNOWN_SERVER_ERROR = 45, -1
+
+COUNT = 30
+
+
+def inject(broker: EmbeddedBroker, api: int, code: int, *, times: int = 2) -> None:
+    codes = (ctypes.c_int * times)(*[code] * times)
+    broker._library.rd_kafka_mock_push_request_errors_array(
+        ctypes.c_void_p(broker._cluster), ctypes.c_int16(api), ctypes.c_size_t(times), codes
+    )
+
+
+@asynccontextmanager
+async def log() -> AsyncIterator[tuple[EmbeddedBroker, Producer]]:
+    with EmbeddedBroker([("t", 2)]) as broker:
+        producer = Producer(ProducerSettings(bootstrap=broker.bootstrap, deadline_s=10))
+        await producer.start()
+        try:
+            yield broker, producer
+        finally:
+            await producer.stop()
+
+
+async def committed(broker: EmbeddedBroker) -> int:
+    offsets = LogOffsets(broker.bootstrap)
+    await offsets.start()
+    try:
+        return sum((await offsets.committed("g", ["t"])).values())
+    finally:
+        await offsets.stop()
+
+
+class Hooks:
+    async def on_error(self, record: Record, error: Exception) -> None:
+        raise AssertionError(repr(error))
+
+    async def on_poison(self, record: Record, starts: int) -> None:
+        raise AssertionError(starts)
+
+
+GROUP_FAULTS = [
+    (OFFSET_COMMIT, REBALANCE_IN_PROGRESS),
+    (OFFSET_COMMIT, NOT_COORDINATOR),
+    (OFFSET_COMMIT, COORDINATOR_LOADING),
+    (OFFSET_COMMIT, UNKNOWN_SERVER_ERROR),
+    (FETCH, NOT_LEADER),
+    (FETCH, UNKNOWN_SERVER_ERROR),
+    (HEARTBEAT, NOT_COORDINATOR),
+    (HEARTBEAT, REBALANCE_IN_PROGRESS),
+    (HEARTBEAT, GROUP_AUTHORIZATION_FAILED),
+    (HEARTBEAT, UNKNOWN_SERVER_ERROR),
+]
+
+
+START_FAULTS = [
+    (FIND_COORDINATOR, COORDINATOR_NOT_AVAILABLE),
+    (JOIN_GROUP, COORDINATOR_LOADING),
+    (SYNC_GROUP, REBALANCE_IN_PROGRESS),
+    (OFFSET_FETCH, COORDINATOR_LOADING),
+    (LIST_OFFSETS, NOT_LEADER),
+]
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commits, "RETRY_S", 0.01)
+    for module in (queue_module, consumer_module):
+        monkeypatch.setattr(module, "BROKER_RETRY_S", 0.01)
+        monkeypatch.setattr(module, "POLL_S", 0.2)
+
+
+def queue_of(broker: EmbeddedBroker, done: list[bytes | None]) -> WorkQueue:
+    async def handle(record: Record, lease: Lease) -> None:
+        await asyncio.sleep(0.01)
+        done.append(record.value)
+
+    settings = QueueSettings(
+        bootstrap=broker.bootstrap,
+        group="g",
+        topics={"t": Priority.NORMAL},
+        slots=2,
+        session_s=3.0,
+        heartbeat_s=0.1,
+    )
+    return WorkQueue(settings, handle, hooks=Hooks())
+
+
+@pytest.mark.parametrize(("api", "code"), GROUP_FAULTS)
+def test_a_queue_finishes_and_commits_everything_whatever_the_broker_answers_now_and_then(
+    api: int, code: int
+) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(40), log() as (broker, producer):
+            done: list[bytes | None] = []
+            queue = queue_of(broker, done)
+            await queue.start()
+            for n in range(COUNT):
+                if n == COUNT // 3:
+                    await until(lambda: bool(done))
+                    inject(broker, api, code)
+                await producer.send("t", b"%d" % n)
+            await until(lambda: len(set(done)) == COUNT and queue.state().running == 0)
+            await queue.stop(5)
+
+            assert await committed(broker) == COUNT
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(("api", "code"), START_FAULTS)
+def test_a_queue_starts_on_a_broker_that_is_not_quite_ready(api: int, code: int) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(40), log() as (broker, producer):
+            done: list[bytes | None] = []
+            queue = queue_of(broker, done)
+            inject(broker, api, code)
+            await producer.send("t", b"x")
+
+            await queue.start()
+
+            await until(lambda: done == [b"x"])
+            await queue.stop(5)
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(("api", "code"), GROUP_FAULTS)
+def test_a_consumer_handles_and_commits_everything_whatever_the_broker_answers_now_and_then(
+    api: int, code: int
+) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(40), log() as (broker, producer):
+            seen: list[bytes | None] = []
+
+            async def handle(record: Record) -> None:
+                seen.append(record.value)
+
+            async def on_error(record: Record, error: Exception) -> None:
+                raise AssertionError(repr(error))
+
+            settings = GroupSettings(
+                bootstrap=broker.bootstrap, group="g", topics=("t",), session_s=3.0, heartbeat_s=0.1
+            )
+            consumer = EventConsumer(settings, handle, on_error=on_error)
+            await consumer.start()
+            for n in range(COUNT):
+                if n == COUNT // 3:
+                    await until(lambda: bool(seen))
+                    inject(broker, api, code)
+                await producer.send("t", b"%d" % n)
+            await until(lambda: len(set(seen)) == COUNT)
+            await until(lambda: not consumer._done)
+            await consumer.stop()
+
+            assert await committed(broker) == COUNT
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("code", [OUT_OF_ORDER_SEQUENCE, NOT_LEADER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS])
+def test_a_producer_gets_every_record_acknowledged_in_order(code: int) -> None:
+    async def test() -> None:
+        async with asyncio.timeout(40), log() as (broker, producer):
+            await producer.send("t", b"first", partition=0)
+            inject(broker, PRODUCE, code, times=1)
+
+            positions = [await producer.send("t", b"%d" % n, partition=0) for n in range(5)]
+
+            assert [position.offset for position in positions] == sorted(p.offset for p in positions)
+
+    asyncio.run(test())
