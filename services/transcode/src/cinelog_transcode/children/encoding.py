@@ -1,7 +1,7 @@
 """One opened encoder: pictures in, packets out."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, cast
 
@@ -15,8 +15,9 @@ from cinelog_common.cmaf.inits import VideoPresentation, parameter_hash, video_i
 from cinelog_common.contract.values import Recipe, Rendition
 from cinelog_common.errors import Category, PermanentError, TransientError
 
-from cinelog_transcode.domain.colours import colours_of
+from cinelog_transcode.domain.colours import colours_of, tone_maps
 from cinelog_transcode.domain.encoders import opening_options, table_of
+from cinelog_transcode.domain.mastering import mastering_of
 
 
 class EncoderUnavailableError(PermanentError):
@@ -102,9 +103,15 @@ class RenditionEncoder:
         """What a decoder of the raw packets must know first."""
         return self._context.extradata or b""
 
-    def init(self) -> bytes:
-        """Return the init segment of everything that this recipe makes in this rendition."""
+    def init(self, side_data: Iterable[tuple[str, bytes]] = ()) -> bytes:
+        """Return the init segment of everything that this recipe makes in this rendition.
+
+        Args:
+            side_data: The source stream's: the screen it was made on goes along with its colours.
+        """
         colours = colours_of(self._recipe)
+        carried = () if tone_maps(self._recipe) else side_data
+        mastering, light_level = mastering_of(carried)
         show = VideoPresentation(
             width=self._rendition.width,
             height=self._rendition.height,
@@ -116,6 +123,8 @@ class RenditionEncoder:
             matrix=colours.matrix,
             full_range=colours.color_range == 2,
             language=self._recipe.language,
+            mastering=mastering,
+            light_level=light_level,
         )
         return video_init(self._context, self._recipe.timescale, show)
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 from cinelog_common.contract.values import Value
+
+from cinelog_transcode.children.tones import tone_steps
 
 # H.273: 0 is no matrix at all. Swscale's names for the others that it makes.
 _RGB = 0
@@ -23,6 +26,8 @@ class Shape(Value, frozen=True, kw_only=True):
     color_range: int = 0
     color_matrix: int = 2
     """Asked for only of RGB pictures; others keep theirs."""
+    tones: Path | None = None
+    """A table of colours to apply; the result is BT.709."""
 
 
 class Picture(Value, frozen=True, kw_only=True):
@@ -102,10 +107,10 @@ class PictureGraph:
             last = _after(last, graph.add("bwdif", mode="send_frame", parity="auto", deint="interlaced"))
         split = _after(last, graph.add("split", str(len(wanted))))
         for output, (at, want) in enumerate(wanted):
-            scale = graph.add("scale", **_scale(shape, want))
-            split.link_to(scale, output)
-            form = _after(scale, graph.add("format", want.pixel_format))
-            self._sinks.append((at, _after(form, graph.add("buffersink"))))
+            chain = _chain(graph, shape, want)
+            split.link_to(chain[0], output)
+            graph.link_nodes(*chain)
+            self._sinks.append((at, chain[-1]))
         graph.configure()
         self._graph, self._source = graph, source
 
@@ -129,9 +134,21 @@ class PictureGraph:
 
 
 def _fits(have: _Input, want: Shape) -> bool:
-    return (have.width, have.height, have.pixel_format) == (want.width, want.height, want.pixel_format) and (
-        have.color_range or 1
-    ) == (want.color_range or 1)
+    same_size = (have.width, have.height) == (want.width, want.height)
+    same_format = have.pixel_format == want.pixel_format and (have.color_range or 1) == (
+        want.color_range or 1
+    )
+    return want.tones is None and same_size and same_format
+
+
+def _chain(graph: Graph, have: _Input, want: Shape) -> list[FilterContext]:
+    ends = [graph.add("format", want.pixel_format), graph.add("buffersink")]
+    if want.tones is None:
+        return [graph.add("scale", **_scale(have, want)), *ends]
+    # Smaller first: the table is the dearest step.
+    size = {"w": str(want.width), "h": str(want.height), "flags": "bicubic"}
+    last = graph.add("scale", out_range="limited", out_color_matrix="bt709")
+    return [graph.add("scale", **size), *tone_steps(graph, want.tones), last, *ends]
 
 
 def _after(before: FilterContext, this: FilterContext) -> FilterContext:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import msgspec
@@ -18,6 +20,7 @@ from cinelog_fastio import KEYFRAME, BundleError, BundleReader, Packet, StreamPa
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.children.encoding import RenditionEncoder
 from cinelog_transcode.children.pictures import PictureGraph, Shape
+from cinelog_transcode.children.tones import tone_table
 from cinelog_transcode.children.units import DamagedError
 from cinelog_transcode.domain.colours import colours_of
 from cinelog_transcode.domain.encoders import opening_options
@@ -48,7 +51,9 @@ def measure(task: QualityTask, send: Send) -> QualityReport:
         DamagedError: No frame could be decoded.
         CinelogError: As the decoder and the encoder.
     """
-    samples = [frames for bundle in task.bundles if (frames := sample(task, bundle))]
+    with TemporaryDirectory() as folder:
+        tones = tone_table(task.recipe, Path(folder))
+        samples = [frames for bundle in task.bundles if (frames := sample(task, bundle, tones))]
     if not samples:
         raise DamagedError("None of the units to probe could be decoded.")
     means: list[float] = []
@@ -61,7 +66,7 @@ def measure(task: QualityTask, send: Send) -> QualityReport:
     return QualityReport(ssim=tuple(means))
 
 
-def sample(task: QualityTask, path: str) -> list[VideoFrame]:
+def sample(task: QualityTask, path: str, tones: Path | None) -> list[VideoFrame]:
     """Return consecutive frames from the middle of a bundle, in the shape of the largest rendition."""
     recipe = task.recipe
     with BundleReader.open(path) as bundle:
@@ -77,7 +82,9 @@ def sample(task: QualityTask, path: str) -> list[VideoFrame]:
             if frame.pts is not None and meta.start <= frame.pts < meta.end
         )
         chosen = list(islice(shown, skip, skip + count))
-    graph = PictureGraph((_shape(recipe),), Fraction(*recipe.time_base), deinterlace=recipe.deinterlace)
+    graph = PictureGraph(
+        (_shape(recipe, tones),), Fraction(*recipe.time_base), deinterlace=recipe.deinterlace
+    )
     pictures = [picture.frame for frame in chosen for picture in graph.push(frame)]
     return pictures + [picture.frame for picture in graph.flush()]
 
@@ -88,14 +95,15 @@ def _decoded(decoder: BundleDecoder, bundle: BundleReader) -> Iterator[VideoFram
     yield from decoder.flush()
 
 
-def _shape(recipe: Recipe) -> Shape:
+def _shape(recipe: Recipe, tones: Path | None) -> Shape:
     rendition = recipe.renditions[0]
     return Shape(
         width=rendition.width,
         height=rendition.height,
         pixel_format=opening_options(recipe, rendition, 1).pixel_format,
-        color_range=recipe.color_range,
+        color_range=colours_of(recipe).color_range,
         color_matrix=colours_of(recipe).matrix,
+        tones=tones,
     )
 
 

@@ -13,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from cinelog_fastio import KEYFRAME, BundleWriter, Packet, StreamParameters
 
+from cinelog_transcode.children.tones import tone_steps
 from cinelog_transcode.domain.thumbnails import ThumbnailSize
 
 LUMA = "cinelog.luma"
@@ -30,8 +31,9 @@ class ThumbnailWriter:
     Use as a context manager: on an exception nothing is left behind.
     """
 
-    def __init__(self, path: Path, size: ThumbnailSize, time_base: Fraction) -> None:
+    def __init__(self, path: Path, size: ThumbnailSize, time_base: Fraction, tones: Path | None) -> None:
         self._size = size
+        self._tones = tones
         self._time_base = time_base
         turned = size.rotation % 180 != 0
         width, height = (size.height, size.width) if turned else (size.width, size.height)
@@ -104,6 +106,8 @@ class ThumbnailWriter:
             range=str(int(frame.color_range)),
         )
         chain = [graph.add("scale", w=str(self._size.width), h=str(self._size.height), out_range="full")]
+        if self._tones is not None:
+            chain += [*tone_steps(graph, self._tones), graph.add("scale", out_range="full")]
         chain += [graph.add("transpose", dir=turn) for turn in _TURNS.get(self._size.rotation, ())]
         chain += [graph.add("format", "yuvj420p"), graph.add("buffersink")]
         for step in chain:

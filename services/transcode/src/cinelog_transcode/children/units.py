@@ -18,8 +18,9 @@ from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, U
 from cinelog_transcode.children.encoding import RenditionEncoder
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape
 from cinelog_transcode.children.thumbnails import ThumbnailWriter
+from cinelog_transcode.children.tones import tone_table
 from cinelog_transcode.children.writing import PartWriter, WritingPlan
-from cinelog_transcode.domain.colours import colours_of
+from cinelog_transcode.domain.colours import UNSPECIFIED, colours_of
 from cinelog_transcode.domain.damage import UnitCount, damaged_stretches, miscount
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.parts import Span, plan_parts
@@ -83,11 +84,10 @@ class _Rendition:
         for packet in self.encoder.encode(frame, force_keyframe=begins):
             self._writer.add(packet)
 
-    def close(self, name: str, alive: Callable[[], None]) -> RenditionReport:
+    def close(self, name: str, init: bytes, alive: Callable[[], None]) -> RenditionReport:
         for packet in self.encoder.flush():
             self._writer.add(packet)
             alive()
-        init = self.encoder.init()
         return RenditionReport(
             name=name, init=init, init_hash=self.encoder.init_hash(init), parts=self._writer.close()
         )
@@ -100,6 +100,7 @@ class _Work:
         self._on_progress = on_progress
         self._meta = _meta(bundle, task.n)
         self._time_base = Fraction(*task.recipe.time_base)
+        self._tones = tone_table(task.recipe, Path(task.folder))
         if Fraction(*bundle.parameters.time_base) != self._time_base:
             raise DamagedError(f"The packets of unit {task.n} have another time base than the recipe.")
         # One look at every packet before any work: a broken bundle is found here.
@@ -131,7 +132,11 @@ class _Work:
             self._feed(graph.flush(), renditions)
             warnings = self._judge(frames)
             reports = tuple(
-                rendition.close(wanted.name, lambda: self._on_progress(frames, meta.frames))
+                rendition.close(
+                    wanted.name,
+                    rendition.encoder.init(self._bundle.parameters.side_data),
+                    lambda: self._on_progress(frames, meta.frames),
+                )
                 for rendition, wanted in zip(renditions, task.recipe.renditions, strict=True)
             )
             pictures = thumbnails.count
@@ -146,8 +151,17 @@ class _Work:
 
     def _frames(self) -> Iterator[VideoFrame]:
         for packet in self._bundle:
-            yield from self._decoder.decode(packet)
-        yield from self._decoder.flush()
+            yield from map(self._coloured, self._decoder.decode(packet))
+        yield from map(self._coloured, self._decoder.flush())
+
+    def _coloured(self, frame: VideoFrame) -> VideoFrame:
+        """Say of `frame` what only the container knew of its colours."""
+        recipe = self._task.recipe
+        if int(frame.colorspace) == UNSPECIFIED:
+            frame.colorspace = recipe.color_matrix
+        if not frame.color_range:
+            frame.color_range = recipe.color_range
+        return frame
 
     def _feed(self, pictures: Iterator[Picture], renditions: list[_Rendition]) -> None:
         for picture in pictures:
@@ -186,8 +200,9 @@ class _Work:
                 width=rendition.width,
                 height=rendition.height,
                 pixel_format=opening_options(recipe, rendition, 1).pixel_format,
-                color_range=recipe.color_range,
+                color_range=colours_of(recipe).color_range,
                 color_matrix=colours_of(recipe).matrix,
+                tones=self._tones,
             )
             for rendition in recipe.renditions
         )
@@ -211,7 +226,7 @@ class _Work:
 
     def _thumbnails(self) -> ThumbnailWriter:
         size = thumbnail_size(self._meta.video, self._task.recipe, self._task.thumbnail_width)
-        return ThumbnailWriter(Path(self._task.folder) / THUMBNAILS, size, self._time_base)
+        return ThumbnailWriter(Path(self._task.folder) / THUMBNAILS, size, self._time_base, self._tones)
 
 
 def _meta(bundle: BundleReader, n: int) -> UnitMeta:

@@ -2,7 +2,9 @@
 
 from cinelog_common.contract.values import Recipe, Value
 
-_IDENTITY, _BT709 = 0, 1
+UNSPECIFIED = 2
+_IDENTITY, _BT709, _LIMITED = 0, 1, 1
+PQ, HLG = 16, 18
 
 
 class Colours(Value, frozen=True, kw_only=True):
@@ -14,8 +16,18 @@ class Colours(Value, frozen=True, kw_only=True):
     matrix: int
 
 
+def tone_maps(recipe: Recipe) -> bool:
+    """Whether pictures of high dynamic range must become ordinary ones: eight bits cannot hold them."""
+    return recipe.color_transfer in {PQ, HLG} and "10" not in recipe.pixel_format
+
+
 def colours_of(recipe: Recipe) -> Colours:
-    """Return what the encoded pictures are; RGB sources become BT.709, since 4:2:0 has no identity matrix."""
+    """Return what the encoded pictures are.
+
+    Tone-mapped ones are BT.709; so is the matrix of RGB sources, since 4:2:0 has no identity matrix.
+    """
+    if tone_maps(recipe):
+        return Colours(color_range=_LIMITED, primaries=_BT709, transfer=_BT709, matrix=_BT709)
     return Colours(
         color_range=recipe.color_range,
         primaries=recipe.color_primaries,
