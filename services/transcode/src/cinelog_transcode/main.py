@@ -15,8 +15,8 @@ from cinelog_transcode.adapters.proofs import ProofBook
 from cinelog_transcode.adapters.scratch import sweep
 from cinelog_transcode.adapters.units import ObjectUnitStore
 from cinelog_transcode.agents import SERVICE, routes, worker_spec
-from cinelog_transcode.domain.encoders import tables_of_pool
 from cinelog_transcode.domain.proof import Proof, told_proofs
+from cinelog_transcode.domain.tables import tables_of_pool
 from cinelog_transcode.handlers import Handlers, Limits, Workshop
 from cinelog_transcode.heartbeat import Heartbeat
 from cinelog_transcode.proofs import prove

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 from cinelog_common.children import Child, ChildDiedError
 
-from cinelog_transcode.domain.encoders import TABLES, EncoderTable, tables_of_pool
 from cinelog_transcode.domain.proof import Proof
+from cinelog_transcode.domain.tables import TABLES, EncoderTable, tables_of_pool
 
 PROVER = "cinelog_transcode.children.prover"
 PROOF_DEADLINE_S = 20.0

@@ -10,8 +10,8 @@ import pytest
 from cinelog_common.children import ChildDiedError
 from cinelog_common.errors import Category, PermanentError
 from cinelog_transcode.adapters.encoder import ChildEncoder, ChildQualityMeter, ChildSettings, StalledError
-from cinelog_transcode.domain.encoders import tables_of_pool
 from cinelog_transcode.domain.proof import Proof
+from cinelog_transcode.domain.tables import tables_of_pool
 from cinelog_transcode.domain.tasks import EncodeTask, QualityTask
 from cinelog_transcode.proofs import prove, prove_pool
 

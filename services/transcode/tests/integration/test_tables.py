@@ -4,7 +4,8 @@ import pytest
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext
 from cinelog_common.contract.values import Recipe, Rendition
-from cinelog_transcode.domain.encoders import TABLES, opening_options
+from cinelog_transcode.domain.encoders import opening_options
+from cinelog_transcode.domain.tables import TABLES
 
 RENDITION = Rendition(name="720p", width=1280, height=720, crf=23, max_rate_k=4000, level="3.1")
 

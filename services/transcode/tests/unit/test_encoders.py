@@ -1,14 +1,9 @@
 import msgspec
 import pytest
 from cinelog_common.contract.values import Recipe, Rendition
-from cinelog_transcode.domain.encoders import (
-    TABLES,
-    UnknownEncoderError,
-    opening_options,
-    table_of,
-    tables_of_pool,
-)
+from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.presets import X26X_PRESETS
+from cinelog_transcode.domain.tables import TABLES, UnknownEncoderError, table_of, tables_of_pool
 
 RENDITION = Rendition(name="720p", width=1280, height=720, crf=23, max_rate_k=4000, level="3.1")
 

@@ -16,8 +16,9 @@ from cinelog_common.contract.values import Recipe, Rendition
 from cinelog_common.errors import Category, PermanentError, TransientError
 
 from cinelog_transcode.domain.colours import colours_of, tone_maps
-from cinelog_transcode.domain.encoders import opening_options, table_of
+from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.mastering import mastering_of
+from cinelog_transcode.domain.tables import table_of
 
 
 class EncoderUnavailableError(PermanentError):

@@ -135,10 +135,8 @@ class PictureGraph:
 
 def _fits(have: _Input, want: Shape) -> bool:
     same_size = (have.width, have.height) == (want.width, want.height)
-    same_format = have.pixel_format == want.pixel_format and (have.color_range or 1) == (
-        want.color_range or 1
-    )
-    return want.tones is None and same_size and same_format
+    same_range = (have.color_range or 1) == (want.color_range or 1)
+    return want.tones is None and same_size and same_range and have.pixel_format == want.pixel_format
 
 
 def _chain(graph: Graph, have: _Input, want: Shape) -> list[FilterContext]:

@@ -11,8 +11,9 @@ from cinelog_common.contract.values import Recipe, Rendition
 from cinelog_common.errors import CinelogError
 
 from cinelog_transcode.children.encoding import EncoderUnavailableError, RenditionEncoder
-from cinelog_transcode.domain.encoders import NEEDS, EncoderTable, opening_options, table_of
+from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.proof import Proof
+from cinelog_transcode.domain.tables import NEEDS, EncoderTable, table_of
 
 # Larger than the least that NVENC, AMF and QSV take.
 _SIDE = 256
