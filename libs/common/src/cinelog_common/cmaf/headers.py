@@ -70,6 +70,7 @@ class TrackHeader(msgspec.Struct, frozen=True, kw_only=True):
         handler: b"vide" or b"soun".
         size: Width and height to show, before rotation; (0, 0) for sound.
         media_time: Ticks of the media that come before what is heard: the encoder's priming.
+        enabled: Whether players show the track unless asked for another.
     """
 
     handler: bytes
@@ -78,6 +79,7 @@ class TrackHeader(msgspec.Struct, frozen=True, kw_only=True):
     matrix: tuple[int, ...] = _UNITY
     language: str = "und"
     media_time: int = 0
+    enabled: bool = True
 
 
 def init_segment(header: TrackHeader, entry: bytes) -> bytes:
@@ -105,14 +107,14 @@ def movie_header(timescale: int, duration: int, *, next_track: int) -> bytes:
 
 
 def track_header(header: TrackHeader, *, track_id: int, duration: int) -> bytes:
-    """tkhd (8.3.2), enabled and in the movie; `duration` in ticks of the movie."""
+    """tkhd (8.3.2), in the movie (flag 2) and, if so, enabled (1); `duration` in ticks of the movie."""
     version, times = _times(duration, ">{0}{0}I4x{0}", 0, 0, track_id, duration)
     volume = 0x100 if header.handler == b"soun" else 0
     # 8.3.2.3: sounds are alternatives of each other (group 1), pictures stand alone.
     group = 1 if header.handler == b"soun" else 0
     size = [round(length * 0x10000) for length in header.size]
     tail = struct.pack(">8xhhHxx9iII", 0, group, volume, *header.matrix, *size)
-    return full_box(b"tkhd", version, 3, times, tail)
+    return full_box(b"tkhd", version, 2 | header.enabled, times, tail)
 
 
 def media(header: TrackHeader, duration: int, stbl: bytes) -> bytes:

@@ -119,7 +119,7 @@ def plan_join(tracks: Sequence[JoinTrack]) -> JoinPlan:
     """
     if not tracks:
         raise JoinError("There is nothing to join.", action="Keep at least one track.")
-    plans = [_plan_track(track) for track in tracks]
+    plans = [_plan_track(track, first=track.kind not in before) for track, before in _with_kinds(tracks)]
     places = [
         (_heard_from(plan, chunk), track, index)
         for track, plan in enumerate(plans)
@@ -129,14 +129,19 @@ def plan_join(tracks: Sequence[JoinTrack]) -> JoinPlan:
     return JoinPlan(tracks=plans, order=[(track, index) for _, track, index in sorted(places)])
 
 
+def _with_kinds(tracks: Sequence[JoinTrack]) -> list[tuple[JoinTrack, set[str]]]:
+    """Each track with the kinds of those before it."""
+    return [(track, {other.kind for other in tracks[:at]}) for at, track in enumerate(tracks)]
+
+
 def _heard_from(track: TrackPlan, chunk: Chunk) -> Fraction:
     """Seconds into the film at which a chunk begins to be shown or heard."""
     ticks = chunk.base_time - track.chunks[0].base_time - track.header.media_time
     return Fraction(track.start + max(0, ticks), track.header.timescale)
 
 
-def _plan_track(track: JoinTrack) -> TrackPlan:
-    header, stsd = _header(track)
+def _plan_track(track: JoinTrack, *, first: bool) -> TrackPlan:
+    header, stsd = _header(track, first=first)
     sizes, durations, offsets, syncs = array("I"), array("I"), array("i"), array("I")
     chunks: list[Chunk] = []
     running: int | None = None
@@ -183,7 +188,7 @@ def _plan_track(track: JoinTrack) -> TrackPlan:
     )
 
 
-def _header(track: JoinTrack) -> tuple[TrackHeader, bytes]:
+def _header(track: JoinTrack, *, first: bool) -> tuple[TrackHeader, bytes]:
     try:
         found = read_track(track.init)
     except BoxError as error:
@@ -194,7 +199,8 @@ def _header(track: JoinTrack) -> tuple[TrackHeader, bytes]:
     if track.expected is not None and len(track.expected) != len(track.fragments):
         raise JoinError(f"{len(track.fragments)} segments are there of {len(track.expected)} planned.")
     language = track.language or found.header.language
-    return msgspec.structs.replace(found.header, language=language), found.stsd
+    # 8.3.2.3: of several alternatives players show the enabled one.
+    return msgspec.structs.replace(found.header, language=language, enabled=first), found.stsd
 
 
 def _read(path: Path) -> Fragment:

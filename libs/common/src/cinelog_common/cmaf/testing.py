@@ -5,6 +5,8 @@ For tests that must know that every frame and every sample arrived. Needs PyAV.
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
 
 import av
 import msgspec
@@ -15,6 +17,7 @@ from av.video.stream import VideoStream
 from cinelog_common.cmaf.accessunits import sample_form
 from cinelog_common.cmaf.fragments import FragmentSpec, Sample, write_fragment
 from cinelog_common.cmaf.inits import VideoPresentation, audio_init, video_init
+from cinelog_common.cmaf.joinplan import JoinTrack
 from cinelog_common.cmaf.timing import time_samples
 
 BITS = 16
@@ -66,6 +69,41 @@ class EncodedTrack(msgspec.Struct, frozen=True, kw_only=True):
     segments: Sequence[bytes]
 
 
+Interval = tuple[Sequence[int], int, int]
+"""The pts of a segment's frames, its start and its end, in 90 kHz ticks."""
+
+
+def intervals(pts: Sequence[int], end: int, *, cuts: Sequence[int]) -> list[Interval]:
+    """The frames at `pts` cut before the frames numbered `cuts`; the last one stays until `end`."""
+    edges = [0, *cuts, len(pts)]
+    bounds = [*pts, end]
+    return [(pts[a:b], bounds[a], bounds[b]) for a, b in pairwise(edges)]
+
+
+def steady() -> list[Interval]:
+    """25 fps, 60 frames in segments of 24, 24 and 12."""
+    return intervals([at * 3600 for at in range(60)], 60 * 3600, cuts=(24, 48))
+
+
+def varying() -> list[Interval]:
+    """20 to 500 ms a frame, a hold of 2 s, and a segment of one frame."""
+    steps_ms = [20, 40, 500, 33, 20, 20, 120, 41, 77, 2000, 20, 20, 35, 300, 20, 20, 41, 500, 20, 250, 20, 20]
+    pts = [0]
+    for step in steps_ms:
+        pts.append(pts[-1] + step * 90)
+    return intervals(pts, pts[-1] + 180 * 90, cuts=(7, 12, 13, 20))
+
+
+def stored(folder: Path, name: str, track: EncodedTrack, *, kind: str) -> JoinTrack:
+    """The segments as files, as a worker finds them."""
+    paths = []
+    for number, segment in enumerate(track.segments):
+        path = folder / f"{name}-{number:06d}.m4s"
+        path.write_bytes(segment)
+        paths.append(path)
+    return JoinTrack(init=track.init, fragments=paths, kind=kind)
+
+
 class VideoRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """How the footage is encoded."""
 
@@ -76,9 +114,7 @@ class VideoRecipe(msgspec.Struct, frozen=True, kw_only=True):
     rotation: int = 0
 
 
-def encode_video(
-    segments: Sequence[tuple[Sequence[int], int, int]], recipe: VideoRecipe | None = None
-) -> EncodedTrack:
+def encode_video(segments: Sequence[Interval], recipe: VideoRecipe | None = None) -> EncodedTrack:
     """Each (pts of its frames, start, end) encoded on its own; frames are numbered over all."""
     recipe = recipe or VideoRecipe()
     show = VideoPresentation(width=160, height=96, rotation=recipe.rotation)

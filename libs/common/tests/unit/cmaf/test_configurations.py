@@ -24,10 +24,6 @@ PICTURES = [
     ("libx264", b"avcC", "yuv420p10le", {}),
     ("libx264", b"avcC", "yuv422p", {}),
     ("libx264", b"avcC", "yuv444p", {}),
-    ("libx265", b"hvcC", "yuv420p", X265),
-    ("libx265", b"hvcC", "yuv420p10le", X265),
-    ("libx265", b"hvcC", "yuv422p10le", X265),
-    ("libx265", b"hvcC", "yuv444p", X265),
     ("libvpx-vp9", b"vpcC", "yuv420p", VP9),
     ("libvpx-vp9", b"vpcC", "yuv444p", {**VP9, "profile": "1"}),
     ("libsvtav1", b"av1C", "yuv420p", SVT),
@@ -72,9 +68,33 @@ def test_the_configuration_is_the_one_that_libavformat_writes(
         copied = payload(copy_init(source.streams.video[0], 12800), kind)
 
     theirs = payload(film, kind)
-    # libavformat keeps the SEI of x265 and writes hev1: both are what we must not do.
-    assert ours == (hevc_without_sei(theirs) if kind == b"hvcC" else theirs)
+    assert ours == theirs
     assert copied == ours
+
+
+# Noted from libavformat 62.12, which cannot be asked here: it reads beyond x265's parameter sets and
+# refuses them ("patches welcome") now and then. Without the SEI array and with complete sets.
+HEVC = {
+    "yuv420p": "0101600000009000000000001ef000fcfdf8f800000f03",
+    "yuv420p10le": "0102200000009000000000001ef000fcfdfafa00000f03",
+    "yuv422p10le": "0104080000009d08000000001ef000fcfefafa00000f03",
+    "yuv444p": "0104080000009e08000000001ef000fcfff8f800000f03",
+}
+
+
+@pytest.mark.parametrize("pix_fmt", HEVC)
+def test_the_hevc_configuration_begins_as_libavformat_writes_it(pix_fmt: str) -> None:
+    context = av.VideoCodecContext.create("libx265", "w")
+    context.width, context.height, context.pix_fmt = 160, 96, pix_fmt
+    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+    context.flags |= Flags.global_header
+    context.options = dict(X265)
+    context.open()
+
+    ours = payload(video_init(context, 25, VideoPresentation(width=160, height=96)), b"hvcC")
+
+    assert ours.hex().startswith(HEVC[pix_fmt])
+    assert hevc_without_sei(ours) == ours
 
 
 def ac3_frame(*, acmod: int, lfe: int, chanmap: int | None = None) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import pytest
+from av.stream import Disposition
 from cinelog_common.cmaf import copying
 from cinelog_common.cmaf.fragments import FragmentSpec, Sample, read_fragment, write_fragment
 from cinelog_common.cmaf.inits import parameter_hash
@@ -180,6 +181,17 @@ def test_titles_and_languages_are_read_by_players(
             "CC BY",
         )
         assert film.streams.audio[0].language == "jpn"
+
+
+def test_of_several_sounds_the_first_is_the_default(
+    pictures: JoinTrack, sound: JoinTrack, tmp_path: Path
+) -> None:
+    join_mp4([pictures, sound, replace(sound, language="jpn")], tmp_path / "film.mp4")
+
+    with av.open(tmp_path / "film.mp4") as film:
+        defaults = [bool(stream.disposition & Disposition.default) for stream in film.streams]
+        assert [stream.type for stream in film.streams] == ["video", "audio", "audio"]
+    assert defaults == [True, True, False]
 
 
 def test_rotation_survives_the_join(tmp_path: Path) -> None:
