@@ -86,6 +86,25 @@ def test_a_described_video_brings_title_and_duration() -> None:
     play(scene)
 
 
+def test_a_finished_hls_stream_of_a_page_is_fetched(tmp_path: Path) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n/0.ts\n#EXTINF:4,\n/1.ts\n#EXT-X-ENDLIST\n"
+        origin.serve("/film.m3u8", text.encode(), Behaviour(content_type="application/x-mpegurl"))
+        origin.serve("/0.ts", DATA[:200_000])
+        origin.serve("/1.ts", DATA[200_000:])
+        url = origin.serve_page("/page", video_page("/film.m3u8", "Streamed"))
+
+        resolved = await network.resolver.resolve(Source(url=url))
+        fetch = await network.fetcher.open(resolved.inputs[0], tmp_path / "part")
+        await asyncio.shield(fetch.complete)
+        await fetch.close()
+
+        assert (resolved.title, resolved.inputs[0].protocol) == ("Streamed", "hls")
+        assert (tmp_path / "part").read_bytes() == DATA
+
+    play(scene)
+
+
 def test_best_video_and_best_sound_are_two_inputs() -> None:
     async def scene(origin: Origin, network: Network) -> None:
         behaviour = Behaviour(content_type="application/dash+xml")

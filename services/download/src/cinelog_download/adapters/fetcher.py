@@ -8,6 +8,7 @@ from cinelog_common.errors import CinelogError
 from cinelog_common.objects.ports import ObjectStore
 
 from cinelog_download.adapters.fetching import PartFetch, too_large
+from cinelog_download.adapters.hls import HlsPlaylists, HlsSource
 from cinelog_download.adapters.http import HttpClient, HttpSource
 from cinelog_download.adapters.local import LocalFetch
 from cinelog_download.adapters.parking import Parking
@@ -15,6 +16,7 @@ from cinelog_download.adapters.parts import PartFile, Version
 from cinelog_download.adapters.stored import ObjectSource
 from cinelog_download.domain.answers import Wanted, changed, empty
 from cinelog_download.domain.headers import HttpRequest
+from cinelog_download.domain.intervals import IntervalSet
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.ports import Body, Fetch, Input, RangeSource
 
@@ -37,6 +39,8 @@ class SourceFetcher:
             return await LocalFetch.open(Path(wanted.url), wanted.validator)
         if wanted.protocol == "object":
             return await self._open_object(wanted, part)
+        if wanted.protocol == "hls":
+            return await self._open_segments(wanted, part)
         request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
         source = HttpSource(self._client, request)
         body = self._parking.take(wanted.opening) if wanted.opening else None
@@ -50,10 +54,17 @@ class SourceFetcher:
             return await LocalFetch.open(path)
         return await self._open_part(ObjectSource(self._objects, wanted.url), wanted, part, None)
 
+    async def _open_segments(self, wanted: Input, part: Path) -> Fetch:
+        found = await HlsPlaylists(self._client).recording(wanted)
+        request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
+        return await self._open_part(HlsSource(self._client, request, found, part), wanted, part, None)
+
     async def _open_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
         file: PartFile | None = None
         try:
             file = await asyncio.to_thread(PartFile.resume, part)
+            if isinstance(source, HlsSource):
+                await asyncio.to_thread(source.skip, IntervalSet() if file is None else file.done)
             if file is None:
                 body = body or await source.get(self._first(wanted, 0))
                 file = await asyncio.to_thread(self._create, part, wanted, body)

@@ -16,6 +16,8 @@ from cinelog_download.ports import Input, Resolved, Subtitle
 
 _CHILD: Final = "cinelog_download.children.resolver"
 _OPEN_FILES: Final = 256
+_PROTOCOLS: Final = {"http": "http", "https": "http", "m3u8_native": "hls", "m3u8": "hls"}
+"""What of yt-dlp's protocols can be fetched, and how."""
 
 
 class PageResolver:
@@ -106,7 +108,7 @@ def _resolved(source: Source, answer: PageAnswer) -> Resolved:
 
 
 def _input(found: PageFormat) -> Input:
-    if found.protocol not in {"http", "https"}:
+    if found.protocol not in _PROTOCOLS:
         raise PermanentError(
             f"The video comes only in fragments ({found.protocol[:30]}), which Cinelog cannot fetch yet.",
             category=Category.UNSUPPORTED_SOURCE,
@@ -114,6 +116,7 @@ def _input(found: PageFormat) -> Input:
         )
     return Input(
         url=found.url,
+        protocol=_PROTOCOLS[found.protocol],
         kind=found.kind,
         headers=found.headers,
         cookies=found.cookies,

@@ -168,9 +168,14 @@ def journal_of(path: Path) -> Path:
     return path.with_name(path.name + ".journal")
 
 
+def segments_of(path: Path) -> Path:
+    """Return where it is noted which segments the part file `path` is made of, if it is."""
+    return path.with_name(path.name + ".segments")
+
+
 def remove_part(path: Path) -> None:
-    """Remove a part file and its journal; harmless if they are not there."""
-    for each in (journal_of(path), path):
+    """Remove a part file and what lies beside it; harmless if they are not there."""
+    for each in (journal_of(path), segments_of(path), path):
         each.unlink(missing_ok=True)
 
 

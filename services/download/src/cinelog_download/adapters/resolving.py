@@ -9,6 +9,7 @@ from cinelog_common.contract.values import Source
 from cinelog_common.errors import Category, CinelogError, PermanentError
 from cinelog_common.objects.ports import ObjectStore
 
+from cinelog_download.adapters.hls import HlsPlaylists
 from cinelog_download.adapters.http import HttpBody, HttpClient
 from cinelog_download.adapters.local import inspect_file
 from cinelog_download.adapters.pages import PageResolver
@@ -72,7 +73,7 @@ class SourceResolver:
             found = await self._pages.resolve(source, only_known=True)
             if found is None:
                 raise
-            return found
+            return await self._proven(found)
         parked = False
         try:
             head = await body.head(HEAD_BYTES, _HEAD_TIMEOUT_S)
@@ -86,6 +87,8 @@ class SourceResolver:
         finally:
             if not parked:
                 await body.close()
+        if kind is Kind.HLS:
+            return await self._playlist(source, body)
         found = await self._pages.resolve(source)
         assert found is not None
         if any(each.url in {source.url, body.url} for each in found.inputs):
@@ -95,6 +98,24 @@ class SourceResolver:
                 category=Category.UNSUPPORTED_PAGE,
                 action="Give the address of the video itself, or of a page that yt-dlp knows.",
             )
+        return await self._proven(found)
+
+    async def _playlist(self, source: Source, body: HttpBody) -> Resolved:
+        request = HttpRequest(url=source.url, headers=source.headers)
+        inputs, duration_s = await HlsPlaylists(self._client).inputs(request)
+        return Resolved(
+            title=title_of(body.url, body.headers),
+            webpage_url=source.url,
+            inputs=inputs,
+            duration_s=duration_s or None,
+            extractor="hls",
+        )
+
+    async def _proven(self, found: Resolved) -> Resolved:
+        """See that each playlist of a page is a finished, unencrypted recording."""
+        for each in found.inputs:
+            if each.protocol == "hls":
+                await HlsPlaylists(self._client).recording(each)
         return found
 
     def _direct(self, source: Source, body: HttpBody) -> Resolved:
@@ -148,11 +169,5 @@ def _no_file(body: HttpBody, kind: Kind) -> CinelogError | None:
             "The source is a live stream, which Cinelog does not record.",
             category=Category.UNSUPPORTED_SOURCE,
             action="Give the address of a recording.",
-        )
-    if kind is Kind.HLS:
-        return PermanentError(
-            "The source is an HLS playlist, which Cinelog cannot fetch yet.",
-            category=Category.UNSUPPORTED_SOURCE,
-            action="Give the address of the video as one file.",
         )
     return None

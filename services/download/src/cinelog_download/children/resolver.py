@@ -18,7 +18,8 @@ from cinelog_download.domain.pages import PageAnswer, PageFailure, PageFormat, P
 
 # What can be fetched as one file comes first; what a playlist of fragments holds is the last resort.
 _FILES: Final = "[protocol~='^https?$']"
-_FORMAT: Final = f"bv*{_FILES}+ba{_FILES}/b{_FILES}/bv*+ba/b"
+_FETCHABLE: Final = "[protocol~='^(https?$|m3u8)']"
+_FORMAT: Final = f"bv*{_FILES}+ba{_FILES}/b{_FILES}/bv*{_FETCHABLE}+ba{_FETCHABLE}/b{_FETCHABLE}/bv*+ba/b"
 _USUAL: Final = "Falling back on generic information extractor"
 _MAX_ITEMS: Final = 200
 _LIVE: Final = frozenset({"is_live", "is_upcoming", "post_live"})

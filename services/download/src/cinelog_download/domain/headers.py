@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 from cinelog_common.errors import Category, PermanentError
@@ -73,3 +74,16 @@ def check_headers(headers: Mapping[str, str]) -> None:
                 category=Category.INVALID_REQUEST,
                 action="Correct or leave out the header.",
             )
+
+
+def for_another(request: HttpRequest, url: str) -> HttpRequest:
+    """Return the request for `url`, which the answer to `request` names: without credentials elsewhere."""
+    if _origin(url) == _origin(request.url):
+        return HttpRequest(url=url, headers=request.headers, cookies=request.cookies)
+    harmless = {name: value for name, value in request.headers.items() if name.lower() in _HARMLESS}
+    return HttpRequest(url=url, headers=harmless)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return (parts.scheme.lower(), parts.netloc.lower())

@@ -1,0 +1,134 @@
+import pytest
+from cinelog_common.errors import Category, PermanentError
+from cinelog_download.domain.playlists import Piece, best_variant, recording
+
+BASE = "https://cdn.example/v/list.m3u8?sig=1"
+
+
+def playlist(*lines: str) -> str:
+    return "\n".join(["#EXTM3U", "#EXT-X-VERSION:7", *lines, ""])
+
+
+def test_a_recording_is_its_init_section_and_its_segments() -> None:
+    text = playlist(
+        '#EXT-X-MAP:URI="init.mp4"',
+        "#EXTINF:4.0,a title",
+        "a.m4s",
+        "#EXTINF:2.5,",
+        "/b.m4s?x=1",
+        "#EXT-X-ENDLIST",
+    )
+
+    found = recording(text, BASE)
+
+    assert [each.url for each in found.pieces] == [
+        "https://cdn.example/v/init.mp4",
+        "https://cdn.example/v/a.m4s",
+        "https://cdn.example/b.m4s?x=1",
+    ]
+    assert found.duration_s == 6.5
+
+
+def test_ranges_without_an_offset_go_on_where_the_last_one_ended() -> None:
+    text = playlist(
+        '#EXT-X-MAP:URI="all.mp4",BYTERANGE="100@0"',
+        "#EXTINF:4,",
+        "#EXT-X-BYTERANGE:50@100",
+        "all.mp4",
+        "#EXTINF:4,",
+        "#EXT-X-BYTERANGE:70",
+        "all.mp4",
+        "#EXT-X-ENDLIST",
+    )
+
+    found = recording(text, BASE)
+
+    url = "https://cdn.example/v/all.mp4"
+    assert found.pieces == (
+        Piece(url=url, start=0, stop=100),
+        Piece(url=url, duration_s=4.0, start=100, stop=150),
+        Piece(url=url, duration_s=4.0, start=150, stop=220),
+    )
+
+
+def test_the_version_stays_when_addresses_are_signed_anew_and_changes_with_the_lengths() -> None:
+    one = recording(playlist("#EXTINF:4,", "a.ts?sig=1", "#EXT-X-ENDLIST"), BASE)
+    two = recording(playlist("#EXTINF:4,", "a.ts?sig=2", "#EXT-X-ENDLIST"), BASE)
+    three = recording(playlist("#EXTINF:5,", "a.ts?sig=1", "#EXT-X-ENDLIST"), BASE)
+
+    assert one.validator == two.validator
+    assert one.validator.contradicts(three.validator)
+
+
+@pytest.mark.parametrize(
+    ("lines", "category"),
+    [
+        (["#EXTINF:4,", "a.ts"], Category.UNSUPPORTED_SOURCE),
+        (["#EXT-X-ENDLIST"], Category.NOT_MEDIA),
+        (['#EXT-X-KEY:METHOD=AES-128,URI="k"', "#EXTINF:4,", "a.ts", "#EXT-X-ENDLIST"], Category.PROTECTED),
+        (['#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"', "#EXTINF:4,", "a.ts"], Category.PROTECTED),
+        (
+            [
+                '#EXT-X-MAP:URI="1"',
+                "#EXTINF:4,",
+                "a",
+                '#EXT-X-MAP:URI="2"',
+                "#EXTINF:4,",
+                "b",
+                "#EXT-X-ENDLIST",
+            ],
+            Category.UNSUPPORTED_SOURCE,
+        ),
+    ],
+)
+def test_what_cannot_be_fetched_is_refused(lines: list[str], category: Category) -> None:
+    with pytest.raises(PermanentError) as caught:
+        recording(playlist(*lines), BASE)
+
+    assert caught.value.category is category
+    assert caught.value.action
+
+
+def test_a_key_that_says_none_is_no_encryption() -> None:
+    text = playlist("#EXT-X-KEY:METHOD=NONE", "#EXTINF:4,", "a.ts", "#EXT-X-ENDLIST")
+
+    assert len(recording(text, BASE).pieces) == 1
+
+
+def test_what_is_no_playlist_is_refused() -> None:
+    with pytest.raises(PermanentError) as caught:
+        recording("<html>", BASE)
+
+    assert caught.value.category is Category.NOT_MEDIA
+
+
+def test_the_best_variant_comes_with_its_own_sound() -> None:
+    text = playlist(
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="lo",NAME="a",URI="lo.m3u8"',
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="hi",NAME="a, b",LANGUAGE="de",URI="de.m3u8"',
+        '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="hi",NAME="b",DEFAULT=YES,URI="hi.m3u8"',
+        '#EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=640x360,CODECS="avc1.4d401f,mp4a.40.2",AUDIO="lo"',
+        "360.m3u8",
+        '#EXT-X-STREAM-INF:BANDWIDTH=4000000,RESOLUTION=1280x720,CODECS="avc1.4d401f,mp4a.40.2",AUDIO="hi"',
+        "720.m3u8",
+        '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=9000000,RESOLUTION=1920x1080,URI="i.m3u8"',
+    )
+
+    found = best_variant(text, BASE)
+
+    assert found is not None
+    assert found.url == "https://cdn.example/v/720.m3u8"
+    assert found.audio_url == "https://cdn.example/v/hi.m3u8"
+
+
+def test_a_media_playlist_has_no_variants() -> None:
+    assert best_variant(playlist("#EXTINF:4,", "a.ts", "#EXT-X-ENDLIST"), BASE) is None
+
+
+def test_a_protected_master_playlist_is_refused() -> None:
+    text = playlist('#EXT-X-SESSION-KEY:METHOD=SAMPLE-AES,URI="k"', "#EXT-X-STREAM-INF:BANDWIDTH=1", "a.m3u8")
+
+    with pytest.raises(PermanentError) as caught:
+        best_variant(text, BASE)
+
+    assert caught.value.category is Category.PROTECTED
