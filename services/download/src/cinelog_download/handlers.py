@@ -35,7 +35,14 @@ from cinelog_download.domain.demuxing import (
     TrackDone,
     UnitCut,
 )
-from cinelog_download.domain.fingerprints import HEAD_BYTES, InputMark, SourcePlan, fingerprint, head_digest
+from cinelog_download.domain.fingerprints import (
+    HEAD_BYTES,
+    InputMark,
+    SourcePlan,
+    difference,
+    fingerprint,
+    head_digest,
+)
 from cinelog_download.ports import Announcer, Demuxer, Fetch, Fetcher, Resolved, Resolver
 
 _AHEAD = 8
@@ -233,8 +240,9 @@ class FetchHandler:
         stored = await self._tools.objects.create(key, encode_document(plan))
         if isinstance(stored, Exists):
             first = decode_document(SourcePlan, await self._tools.objects.get(key))
-            if first.fingerprint != plan.fingerprint:
-                raise SourceChangedError(_difference(first, plan))
+            changed = difference(first, plan, by_version=resolved.extractor == "direct")
+            if changed is not None:
+                raise SourceChangedError(changed)
             return first
         return plan
 
@@ -357,16 +365,3 @@ def _head(path: Path) -> bytes:
 def _sum(sizes: Sequence[int | None]) -> int | None:
     known = [size for size in sizes if size is not None]
     return sum(known) if len(known) == len(sizes) else None
-
-
-def _difference(first: SourcePlan, now: SourcePlan) -> str:
-    if len(first.inputs) != len(now.inputs):
-        return f"it had {len(first.inputs)} files and has {len(now.inputs)}"
-    for before, after in zip(first.inputs, now.inputs, strict=True):
-        if before.size_bytes != after.size_bytes:
-            return f"it was {before.size_bytes} bytes long and is {after.size_bytes}"
-        if before.head != after.head:
-            return "it begins with other bytes"
-        if before.version != after.version:
-            return f"it was version {before.version or 'unknown'} and is {after.version or 'unknown'}"
-    return "it is offered in another format"

@@ -32,6 +32,18 @@ FILMS: dict[str, dict[str, Any]] = {
     "reordered.avi": {"audio": "libmp3lame"},
     "mpeg4.avi": {"codec": "mpeg4", "options": {"bf": "2"}, "audio": "libmp3lame"},
     "mpeg2.ts": {"codec": "mpeg2video", "options": {"bf": "2"}, "audio": "mp2"},
+    "interlaced.ts": {
+        "options": {"preset": "ultrafast", "flags": "+ildct+ilme", "x264-params": "tff=1:scenecut=0"},
+        "audio": "mp2",
+    },
+    "interlaced.mpg": {
+        "codec": "mpeg2video",
+        "options": {"flags": "+ildct+ilme", "bf": "2"},
+        "audio": "mp2",
+        "format": "vob",
+    },
+    "flash.flv": {},
+    "raw-sound.mov": {"audio": "pcm_s16le"},
     "offset.mp4": {"picture_from": 7},
     "one-long-group.mp4": {"keyint": 500, "frames": 96},
     "intra-refresh.mp4": {"options": {"preset": "ultrafast", "x264-params": "intra-refresh=1:keyint=12"}},
@@ -142,6 +154,47 @@ def test_an_edit_list_is_obeyed(films: Any, media: Any, tmp_path: Path) -> None:
     assert media.in_units(told) == media.whole(path)
 
 
+@pytest.mark.parametrize("name", ["open.ts", "hevc.ts", "mpeg2.ts"])
+def test_a_recording_that_begins_amid_a_group_is_whole_from_its_first_keyframe(
+    films: Any, media: Any, tmp_path: Path, name: str
+) -> None:
+    data = films.make(name, film_of(media, name)).read_bytes()
+    late = tmp_path / name
+    late.write_bytes(data[: 4 * 188] + data[len(data) // 188 // 3 * 188 :])
+
+    told = media.demux([late], tmp_path / "made")
+
+    assert media.in_units(told) == media.whole(late)
+
+
+def test_two_recordings_in_one_file_follow_each_other(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("open.ts", film_of(media, "open.ts"))
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(path.read_bytes() * 2)
+
+    told = media.demux([twice], tmp_path / "made")
+
+    once = media.whole(path)
+    found = media.in_units(told)
+    assert [found[pts] for pts in sorted(found)] == [once[pts] for pts in sorted(once)] * 2
+    assert max(found) == 48 * 3750 + max(once)
+    assert 48 * 3750 in {unit.start for unit in media.units(told)}
+
+
+def test_an_encrypted_film_is_refused(films: Any, media: Any, tmp_path: Path) -> None:
+    encryption = {
+        "encryption_scheme": "cenc-aes-ctr",
+        "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
+        "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
+    }
+    path = films.make("encrypted.mp4", media.Film(container=encryption))
+
+    with pytest.raises(PermanentError) as caught:
+        media.demux([path], tmp_path)
+
+    assert caught.value.category == Category.PROTECTED
+
+
 def test_a_truncated_film_names_how_much_is_missing(films: Any, media: Any, tmp_path: Path) -> None:
     for name in ("moov-in-front.mp4", "open.mkv", "fragmented.mp4"):
         path = films.make(name, film_of(media, name))
@@ -183,3 +236,14 @@ def test_limits_are_kept(films: Any, media: Any, tmp_path: Path) -> None:
         with pytest.raises(PermanentError) as caught:
             media.demux([path], tmp_path, limits=limits)
         assert caught.value.category == Category.LIMIT_EXCEEDED
+
+
+def test_a_stream_that_does_not_say_how_long_it_is_may_not_be_too_long(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    path = films.make("open.ts", film_of(media, "open.ts"))
+
+    with pytest.raises(PermanentError) as caught:
+        media.demux([path], tmp_path, limits=Limits(duration_s=1.0))
+
+    assert caught.value.category == Category.LIMIT_EXCEEDED

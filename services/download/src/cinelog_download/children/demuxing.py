@@ -147,9 +147,17 @@ class Demuxing:
                 ear.add(packet)
             if ear is not None:
                 ear.follow(eye)
+            self._check_length(eye, ear)
         for source in sources:
             source.check_whole()
         self._finish(eye, ear)
+
+    def _check_length(self, eye: Eye | None, ear: Ear | None) -> None:
+        # Streams do not say beforehand how long they are.
+        allowed = self._order.limits.duration_s
+        for part in (eye, ear):
+            if part is not None and part.end_s > allowed:
+                raise refusals.over_limit(f"longer than {allowed:.0f} s")
 
     def _finish(self, eye: Eye | None, ear: Ear | None) -> None:
         if eye is not None:

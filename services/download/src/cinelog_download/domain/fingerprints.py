@@ -41,3 +41,23 @@ def fingerprint(marks: Sequence[InputMark]) -> str:
         for part in (mark.format_id, str(mark.size_bytes), mark.version, mark.head):
             digest.update(f"{len(part)}:{part}".encode())
     return digest.hexdigest()
+
+
+def difference(first: SourcePlan, now: SourcePlan, *, by_version: bool = True) -> str | None:
+    """Return in what the source is another one than at first, or None.
+
+    A size that nobody knew at first is no difference, nor (unless `by_version`) is another ETag:
+    pages lead to another mirror each time.
+    """
+    if len(first.inputs) != len(now.inputs):
+        return f"it had {len(first.inputs)} files and has {len(now.inputs)}"
+    for before, after in zip(first.inputs, now.inputs, strict=True):
+        if None not in {before.size_bytes, after.size_bytes} and before.size_bytes != after.size_bytes:
+            return f"it was {before.size_bytes} bytes long and is {after.size_bytes}"
+        if before.head != after.head:
+            return "it begins with other bytes"
+        if before.format_id != after.format_id:
+            return "it is offered in another format"
+        if by_version and before.version != after.version:
+            return f"it was version {before.version or 'unknown'} and is {after.version or 'unknown'}"
+    return None
