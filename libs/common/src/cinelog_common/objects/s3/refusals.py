@@ -43,8 +43,8 @@ def refusal(error: ClientError) -> Refusal | None:
     """Tell whether a condition was the reason, however the store says so.
 
     AWS answers 412 PreconditionFailed (RFC 9110, 13.1), and 409 while two
-    writers meet. Others send the status without the code, or 304: so the
-    status alone is enough.
+    writers meet; versitygw and MinIO answer 412. The status counts without the
+    code as well, since a store may leave that out.
     """
     if status(error) in (304, 412) or code(error) in ("PreconditionFailed", "NotModified"):
         return Refusal.FAILED
