@@ -1,6 +1,5 @@
 """Puts resolving and fetching together: everything of this service that meets the network."""
 
-import asyncio
 from collections.abc import Mapping
 
 from cinelog_common.clock import Clock
@@ -36,14 +35,10 @@ class Network:
 
     async def warm(self) -> None:
         """Import the HTTP client in a thread, so that the first job does not wait for it."""
-        await asyncio.to_thread(_import_client)
+        await self._client.warm()
 
     async def close(self) -> None:
         """Close all connections; fetches that still run fail."""
         await self._parking.close()
         await self._client.close()
         await self._proxy.close()
-
-
-def _import_client() -> None:
-    import aiohttp  # noqa: F401

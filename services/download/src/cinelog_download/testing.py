@@ -25,6 +25,10 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
     content_type: str = "video/mp4"
     ranges: bool = True
+    total: bool = True
+    """False hides the size of the whole in `Content-Range`."""
+    most_range_bytes: int | None = None
+    """Answer with no more, whatever is asked for."""
     etag: str | None = "by content"
     """None sends none."""
     last_modified: str | None = None
@@ -205,7 +209,10 @@ class Origin:
                 seen.status = 416
                 return web.Response(status=416, headers={"Content-Range": f"bytes */{len(data)}"})
             (start, stop), status = wanted, 206
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+            if behaviour.most_range_bytes is not None:
+                stop = min(stop, start + behaviour.most_range_bytes)
+            total = len(data) if behaviour.total else "*"
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{total}"
         response = web.StreamResponse(status=status, headers=headers)
         seen.status, seen.start = status, start
         if behaviour.claimed_length is not None:

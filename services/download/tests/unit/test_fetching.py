@@ -85,6 +85,8 @@ async def failure(opening: Awaitable[Fetch]) -> CinelogError:
         Behaviour(etag='W/"weak"'),
         Behaviour(etag=None, last_modified="Tue, 14 Nov 2023 22:13:20 GMT"),
         Behaviour(gzip=True),
+        Behaviour(total=False),
+        Behaviour(most_range_bytes=30_000),
         Behaviour(cut_after=100_000, cuts=6),
         Behaviour(ranges=False, cut_after=1_000_000, cuts=2),
         Behaviour(ranges=False, length=False, cut_after=1_000_000, cuts=2),

@@ -7,13 +7,15 @@ from cinelog_common.clock import Clock
 from cinelog_common.errors import CinelogError
 from cinelog_common.objects.ports import ObjectStore
 
-from cinelog_download.adapters.fetching import PartFetch, too_large
+from cinelog_download.adapters.fetching import PartFetch
 from cinelog_download.adapters.hls import HlsPlaylists, HlsSource
-from cinelog_download.adapters.http import HttpClient, HttpSource
+from cinelog_download.adapters.http import HttpClient
 from cinelog_download.adapters.local import LocalFetch
 from cinelog_download.adapters.parking import Parking
 from cinelog_download.adapters.parts import PartFile, Version
+from cinelog_download.adapters.patience import too_large
 from cinelog_download.adapters.stored import ObjectSource
+from cinelog_download.adapters.web import HttpSource
 from cinelog_download.domain.answers import Wanted, changed, empty
 from cinelog_download.domain.headers import HttpRequest
 from cinelog_download.domain.intervals import IntervalSet

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Final
 
 from cinelog_common.clock import Clock
-from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
-from loguru import logger
+from cinelog_common.errors import Category, CinelogError, TransientError
 
 from cinelog_download.adapters.parts import PartFile
+from cinelog_download.adapters.patience import Patience, broken_off, too_large
 from cinelog_download.domain.answers import Validator, Wanted, changed
 from cinelog_download.domain.blips import Stall
 from cinelog_download.domain.connections import ConnectionBudget
@@ -175,7 +175,7 @@ class PartFetch:
                 raise error
 
     async def _bring(self, claim: Claim, body: Body | None) -> None:
-        patience = _Patience(self._policy, self.path.name)
+        patience = Patience(self._policy, self.path.name)
         while claim.left > 0:
             before = claim.position
             try:
@@ -210,15 +210,18 @@ class PartFetch:
             return None
         # Some servers never take a date or a weak tag for the condition, and answer with the whole.
         self._asked = Validator()
-        return _broken_off("the server answered with other bytes than were asked for")
+        return broken_off("the server answered with other bytes than were asked for")
 
     async def _drain(self, body: Body, claim: Claim) -> None:
         stall = self._stall()
         began, had = self._clock.monotonic(), claim.position
         while claim.left > 0:
             data = (await self._read(body, stall))[: claim.left]
+            if not data and claim.position == body.stop:
+                # Less than was asked for, as the server said it would be.
+                return
             if not data:
-                raise _broken_off(f"it ended {claim.left} bytes too early")
+                raise broken_off(f"it ended {claim.left} bytes too early")
             await self._land(claim.position, data)
             claim.position += len(data)
             elapsed = self._clock.monotonic() - began
@@ -229,7 +232,7 @@ class PartFetch:
                 self._wake.set()
 
     async def _fetch_stream(self, body: Body | None) -> None:
-        patience = _Patience(self._policy, self.path.name)
+        patience = Patience(self._policy, self.path.name)
         while True:
             before = self.bytes_fetched
             try:
@@ -260,7 +263,7 @@ class PartFetch:
             await self._land(offset, data)
             offset += len(data)
         if self._size is not None and offset < self._size:
-            raise _broken_off(f"it ended {self._size - offset} bytes too early")
+            raise broken_off(f"it ended {self._size - offset} bytes too early")
         self._size = offset
 
     async def _read(self, body: Body, stall: Stall) -> bytes:
@@ -268,9 +271,9 @@ class PartFetch:
             async with asyncio.timeout(self._policy.stall_window_s):
                 data = await body.read()
         except TimeoutError as error:
-            raise _broken_off("it stopped sending") from error
+            raise broken_off("it stopped sending") from error
         if data and stall.stalled(self._clock.monotonic(), len(data)):
-            raise _broken_off("it almost stopped sending")
+            raise broken_off("it almost stopped sending")
         return data
 
     async def _land(self, offset: int, data: bytes) -> None:
@@ -294,7 +297,7 @@ class PartFetch:
         )
 
     def _ended(self, running: "asyncio.Task[None]") -> None:
-        error = _broken_off("the fetch was stopped") if running.cancelled() else running.exception()
+        error = broken_off("the fetch was stopped") if running.cancelled() else running.exception()
         if error is None:
             self._complete.set_result(None)
         else:
@@ -302,44 +305,6 @@ class PartFetch:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None) if error is None else waiter.set_exception(error)
-
-
-class _Patience:
-    """Sits out short failures of one connection."""
-
-    def __init__(self, policy: FetchPolicy, name: str) -> None:
-        self._policy = policy
-        self._name = name
-        self._attempt = 0
-
-    async def sit_out(self, error: TransientError, *, gained: int) -> None:
-        """Wait, or raise `error` if it happened too often in a row or asks for too long a wait.
-
-        Few `gained` bytes do not count: a source that drips would keep us for ever.
-        """
-        self._attempt = 1 if gained >= self._policy.stall_bytes else self._attempt + 1
-        wait_s = self._policy.retries.wait_s(self._attempt, error.retry_after_s)
-        if wait_s is None:
-            raise error
-        logger.bind(action="fetch.retried", part=self._name).info("{} Trying again.", error.message)
-        await asyncio.sleep(wait_s)
-
-
-def too_large(most: int) -> PermanentError:
-    """Return the error of a source that is larger than the settings allow."""
-    return PermanentError(
-        f"The source is larger than {most / 1e9:.1f} GB.",
-        category=Category.LIMIT_EXCEEDED,
-        action="Use a smaller source, or let the operator raise the limit.",
-    )
-
-
-def _broken_off(why: str) -> TransientError:
-    return TransientError(
-        f"The source cannot be fetched: {why}.",
-        category=Category.SOURCE_UNREACHABLE,
-        action="Try again; what is there already is kept.",
-    )
 
 
 def _look_at(future: "asyncio.Future[None]") -> None:

@@ -71,6 +71,10 @@ class HttpClient:
             action="Give the address that the redirects should lead to.",
         )
 
+    async def warm(self) -> None:
+        """Import the client library in a thread, so that the first job does not wait for it."""
+        await asyncio.to_thread(_import_library)
+
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
@@ -112,8 +116,7 @@ class HttpClient:
         self, request: HttpRequest, location: WebLocation, response: "aiohttp.ClientResponse"
     ) -> "HttpBody":
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if encoding not in {"identity", ""} and response.status == 206:
-            # A range of compressed bytes cannot be decompressed: ask again for the whole.
+        if request.wanted is not None and request.wanted.start == 0 and _useless(response, encoding):
             response.close()
             return await self.get(msgspec.structs.replace(request, wanted=None))
         error = self._refusal(location, response)
@@ -271,42 +274,6 @@ class HttpBody:
         return b""
 
 
-class HttpSource:
-    """One file on a web server; see `ports.RangeSource`."""
-
-    def __init__(self, client: HttpClient, request: HttpRequest) -> None:
-        self._client = client
-        self._request = request
-        self._led_to: str | None = None
-
-    def starts_at(self, url: str) -> None:
-        """Ask `url`, where redirects led to, from now on: they need not be followed for every range."""
-        if web_origin_differs(url, self._request.url) and (self._request.cookies or self._request.headers):
-            # Credentials would not be sent there by the chain either, but leave that to the chain.
-            return
-        self._led_to = url
-
-    async def get(self, wanted: Wanted) -> HttpBody:
-        """Ask for a range; see `ports.RangeSource`."""
-        request = msgspec.structs.replace(self._request, wanted=wanted)
-        if self._led_to is not None and self._led_to != request.url:
-            try:
-                return await self._client.get(msgspec.structs.replace(request, url=self._led_to))
-            except PermanentError as error:
-                if error.category is Category.SOURCE_CHANGED:
-                    raise
-                # Signed addresses that redirects lead to expire before the one that signs them.
-                self._led_to = None
-        body = await self._client.get(request)
-        self.starts_at(body.url)
-        return body
-
-
-def web_origin_differs(one: str, other: str) -> bool:
-    """Tell whether two URLs are of different scheme, host or port, as written."""
-    return one.split("/")[:3] != other.split("/")[:3]
-
-
 def unreachable(host: str, why: str) -> TransientError:
     """Return the error that says a connection did not come about, or broke."""
     return TransientError(
@@ -314,6 +281,17 @@ def unreachable(host: str, why: str) -> TransientError:
         category=Category.SOURCE_UNREACHABLE,
         action="Check the address and the network, and try again.",
     )
+
+
+def _useless(response: "aiohttp.ClientResponse", encoding: str) -> bool:
+    """Tell whether the whole must be asked for instead of a range.
+
+    A range of compressed bytes cannot be decompressed, and without a total it is not known what is left.
+    """
+    if response.status != 206:
+        return False
+    part = content_range(response.headers.get("Content-Range"))
+    return encoding not in {"identity", ""} or part is None or part.total is None
 
 
 def _stray(wanted: Wanted | None, response: "aiohttp.ClientResponse") -> bool:
@@ -342,6 +320,10 @@ def _untrusted(host: str) -> PermanentError:
         category=Category.SOURCE_UNREACHABLE,
         action="Check the address; its operator must renew the certificate.",
     )
+
+
+def _import_library() -> None:
+    import aiohttp  # noqa: F401
 
 
 def _guarded_resolver(policy: FetchPolicy) -> Any:

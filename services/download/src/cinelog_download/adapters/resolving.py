@@ -121,7 +121,7 @@ class SourceResolver:
     def _direct(self, source: Source, body: HttpBody) -> Resolved:
         return Resolved(
             title=title_of(body.url, body.headers),
-            webpage_url=source.url,
+            webpage_url=body.url,
             inputs=(
                 Input(
                     url=source.url,
