@@ -5,13 +5,13 @@ from cinelog_common.worker import Worker
 from loguru import logger
 
 from cinelog_download.adapters.demuxer import ChildDemuxer, DemuxerPolicy
+from cinelog_download.adapters.network import Network
 from cinelog_download.adapters.scratch import Scratch
 from cinelog_download.agents import SERVICE, routes, worker_spec
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.demuxing import Limits
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.handlers import FetchHandler, Tools
-from cinelog_download.network import Network
 from cinelog_download.settings import Settings
 
 

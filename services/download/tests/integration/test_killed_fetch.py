@@ -20,7 +20,7 @@ from cinelog_common.contract.values import Source
 from cinelog_common.objects.testing import FakeObjectStore
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.limits import FetchPolicy
-from cinelog_download.network import Network
+from cinelog_download.adapters.network import Network
 
 async def main(url: str, part: str) -> None:
     policy = FetchPolicy(addresses=AddressPolicy(allow_private=True), reserve_bytes=0)

@@ -10,9 +10,9 @@ from cinelog_common.clock import SystemClock
 from cinelog_common.contract.values import Source
 from cinelog_common.errors import Category, CinelogError, TransientError
 from cinelog_common.objects.testing import FakeObjectStore
+from cinelog_download.adapters.network import Network
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.limits import FetchPolicy
-from cinelog_download.network import Network
 from cinelog_download.ports import Resolved
 from cinelog_download.testing import Behaviour, Origin, json_ld_page, pattern, video_page
 

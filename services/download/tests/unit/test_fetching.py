@@ -8,13 +8,13 @@ import pytest
 from cinelog_common.clock import SystemClock
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_common.objects.testing import FakeObjectStore
+from cinelog_download.adapters.network import Network
 from cinelog_download.adapters.parts import journal_of
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.answers import Validator
 from cinelog_download.domain.blips import RetryPolicy
 from cinelog_download.domain.connections import ConnectionPolicy
 from cinelog_download.domain.limits import FetchPolicy
-from cinelog_download.network import Network
 from cinelog_download.ports import Fetch, Input
 from cinelog_download.testing import Behaviour, Origin, pattern
 

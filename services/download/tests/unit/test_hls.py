@@ -8,10 +8,10 @@ from cinelog_common.clock import SystemClock
 from cinelog_common.contract.values import Source
 from cinelog_common.errors import Category, CinelogError
 from cinelog_common.objects.testing import FakeObjectStore
+from cinelog_download.adapters.network import Network
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.blips import RetryPolicy
 from cinelog_download.domain.limits import FetchPolicy
-from cinelog_download.network import Network
 from cinelog_download.testing import Behaviour, Origin, pattern
 
 POLICY = FetchPolicy(

@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 from cinelog_common.errors import Category, PermanentError
 from cinelog_download.domain.addresses import AddressPolicy
@@ -9,6 +11,8 @@ from cinelog_download.domain.locations import (
     plain_host,
     web_location,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 STRICT = AddressPolicy()
 OPEN = AddressPolicy(allow_private=True)
@@ -22,6 +26,7 @@ DISGUISED = (
     "http://127.1/",
     "http://127.0.0.1./",
     "http://0/",
+    "http://0x/",
     "http://①②⑦.⓪.⓪.①/",
     "http://\uff11\uff12\uff17.0.0.1/",
     "http://127。0。0。1/",
@@ -114,6 +119,28 @@ def test_credentials_are_not_repeated_in_messages() -> None:
 )
 def test_hosts_are_written_as_a_resolver_sees_them(host: str, plain: str) -> None:
     assert plain_host(host) == plain
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(0, 2**33).map(str),
+            st.integers(0, 2**33).map(hex),
+            st.integers(0, 2**33).map(lambda number: f"0{number:o}"),
+            st.integers(0, 300).map(str),
+            st.sampled_from(["08", "00", "a", "0xg"]),
+        ),
+        min_size=1,
+        max_size=5,
+    ).map(".".join)
+)
+def test_every_spelling_that_the_c_library_takes_for_an_address_is_written_out(name: str) -> None:
+    try:
+        address = socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        address = name
+
+    assert plain_host(name) == address
 
 
 @pytest.mark.parametrize("source", ["/etc/passwd", "file:///etc/passwd", "FILE:/etc/passwd", "clip.mp4"])

@@ -1,10 +1,11 @@
 """Demuxing in killable children: this end answers their questions for bytes."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 from cinelog_common.child_pool import ChildPool
-from cinelog_common.children import ChildLimits, ChildOptions
+from cinelog_common.children import Child, ChildLimits, ChildOptions
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 
 from cinelog_download.domain.demuxing import (
@@ -32,12 +33,15 @@ class DemuxerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: float = 30.0
     nice: int = 0
     address_space_bytes: int | None = 4 << 30
+    stall_s: float = 300.0
+    """A child that says nothing for so long, though it has all it asked for, is ended."""
 
 
 class ChildDemuxer:
     """A pool of demuxing children."""
 
     def __init__(self, policy: DemuxerPolicy) -> None:
+        self._stall_s = policy.stall_s
         limits = ChildLimits(address_space_bytes=policy.address_space_bytes)
         self._pool = ChildPool(
             "cinelog_download.children.demuxer",
@@ -55,7 +59,7 @@ class ChildDemuxer:
         async with self._pool.child() as child:
             await child.send(encode(order))
             while True:
-                message = _decoded(await child.receive())
+                message = await self._next(child)
                 match message:
                     case Needed():
                         await child.send(encode(await _extent(fetches, message)))
@@ -67,6 +71,17 @@ class ChildDemuxer:
                     case _:
                         yield message
         raise _error(message)
+
+    async def _next(self, child: Child) -> Message:
+        try:
+            async with asyncio.timeout(self._stall_s):
+                return _decoded(await child.receive())
+        except TimeoutError as error:
+            raise TransientError(
+                f"The demuxer was stuck for {self._stall_s:.0f} s.",
+                category=Category.LIMIT_EXCEEDED,
+                action="It is started again by itself; if it is stuck each time, look at the source.",
+            ) from error
 
 
 async def _extent(fetches: Sequence[Fetch], needed: Needed) -> Extent:

@@ -1,7 +1,6 @@
 """What kind of place a source names, before anything is asked of it."""
 
 import re
-import socket
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -145,10 +144,28 @@ def plain_host(host: str) -> str:
     name = name.removesuffix(".")
     if not re.fullmatch(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", name):
         return ""
-    try:
-        return socket.inet_ntoa(socket.inet_aton(name))
-    except OSError:
-        return name
+    return _plain_ipv4(name) or name
+
+
+def _plain_ipv4(name: str) -> str | None:
+    """Return the dotted address that inet_aton would read in `name`, or None if it would not."""
+    parts = [_number(part) for part in name.split(".")]
+    if len(parts) > 4 or None in parts:
+        return None
+    *heads, last = (part or 0 for part in parts)
+    # The last number fills all bytes that those before it leave.
+    if any(head > 255 for head in heads) or last >= 256 ** (4 - len(heads)):
+        return None
+    value = last + sum(head << 8 * (3 - place) for place, head in enumerate(heads))
+    return ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
+
+
+def _number(text: str) -> int | None:
+    if re.fullmatch(r"0x[0-9a-f]{0,16}", text):
+        return int(text[2:] or "0", 16)
+    if re.fullmatch(r"0[0-7]{0,24}", text):
+        return int(text, 8)
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,16}", text) else None
 
 
 def refused(what: str, why: str) -> PermanentError:
