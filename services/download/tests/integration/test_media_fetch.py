@@ -20,7 +20,7 @@ from cinelog_download.children import decoding
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.handlers import FetchHandler, Tools
-from cinelog_download.network import Network
+from cinelog_download.adapters.network import Network
 from cinelog_download.testing import Behaviour, Origin, video_page
 from cinelog_fastio import BundleReader
 
