@@ -24,9 +24,9 @@ class UnitEncoder(Protocol):
         """Encode a unit; its files are in the task's folder when this returns.
 
         Raises:
-            PermanentError: The unit is damaged (`damaged`) or of a kind nobody decodes, or the
-                encoder does not open (`encoder_unavailable`).
-            TransientError: The process died, stopped reporting, or the encoder failed once.
+            PermanentError: The unit is damaged (`damaged`) or of a kind nobody decodes.
+            TransientError: The process died or stopped reporting, or the encoder, which was proven,
+                refuses now (`encoder_unavailable`).
         """
 
 

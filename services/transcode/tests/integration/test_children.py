@@ -6,10 +6,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cinelog_common.children import ChildDiedError
 from cinelog_common.errors import Category, PermanentError
-from cinelog_transcode.adapters.encoder import ChildEncoder, ChildQualityMeter, ChildSettings, StalledError
+from cinelog_transcode.adapters.encoder import (
+    ChildEncoder,
+    ChildQualityMeter,
+    ChildSettings,
+    RefusedError,
+    StalledError,
+)
 from cinelog_transcode.domain.proof import Proof
 from cinelog_transcode.domain.tables import tables_of_pool
 from cinelog_transcode.domain.tasks import EncodeTask, QualityTask
@@ -123,6 +130,23 @@ def test_a_killed_child_is_a_failure_of_this_attempt_only(unit: EncodeTask, modu
             await encoder.close()
 
     assert asyncio.run(scenario()) == (signal.SIGKILL.name, 100)
+
+
+def test_a_proven_encoder_that_refuses_a_session_is_tried_again(unit: EncodeTask) -> None:
+    odd = msgspec.structs.replace(unit.recipe.renditions[0], width=321)
+    recipe = msgspec.structs.replace(unit.recipe, renditions=(odd,))
+
+    async def scenario() -> None:
+        encoder = ChildEncoder(ChildSettings(size=1))
+        try:
+            await encoder.encode(msgspec.structs.replace(unit, recipe=recipe), ignore)
+        finally:
+            await encoder.close()
+
+    with pytest.raises(RefusedError, match="libx264 cannot be used here") as caught:
+        asyncio.run(scenario())
+
+    assert caught.value.category == Category.ENCODER_UNAVAILABLE
 
 
 def test_every_encoder_of_the_processor_is_proven() -> None:

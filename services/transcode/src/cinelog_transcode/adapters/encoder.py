@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from cinelog_common.child_pool import ChildPool
 from cinelog_common.children import Child, ChildOptions
-from cinelog_common.errors import Category, TransientError
+from cinelog_common.errors import Category, CinelogError, TransientError
 
 from cinelog_transcode.domain.tasks import (
     EncodeTask,
@@ -33,6 +33,17 @@ class StalledError(TransientError):
             f"The encoder reported no progress for {silence_s:.0f} s and was ended.",
             category=Category.ENCODER_UNAVAILABLE,
             action="It is tried again; if it hangs each time, look at its driver, or set hardware to never.",
+        )
+
+
+class RefusedError(TransientError):
+    """An encoder that was proven at the start does not open now: no free session, a lost device."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            category=Category.ENCODER_UNAVAILABLE,
+            action="It is tried again; if it refuses each time, set hardware to never.",
         )
 
 
@@ -64,7 +75,7 @@ class ChildEncoder:
             await child.send(msgspec.msgpack.encode(task))
             report = await _outcome(child, self._settings.stall_s, on_progress)
         if isinstance(report, TaskFailed):
-            raise report.error()
+            raise _error(report)
         assert isinstance(report, UnitReport)
         return report
 
@@ -93,7 +104,7 @@ class ChildQualityMeter:
             await child.send(msgspec.msgpack.encode(task))
             report = await _outcome(child, self._settings.stall_s, ignore)
         if isinstance(report, TaskFailed):
-            raise report.error()
+            raise _error(report)
         assert isinstance(report, QualityReport)
         return report
 
@@ -105,6 +116,13 @@ class ChildQualityMeter:
 def _pool(module: str, settings: ChildSettings) -> ChildPool:
     options = ChildOptions(env=CODEC_ENV, nice=settings.nice)
     return ChildPool(module, size=settings.size, idle_s=settings.idle_s, options=options)
+
+
+def _error(report: TaskFailed) -> CinelogError:
+    # Commands only come here after their encoder's proof: what it refuses now, it may not refuse later.
+    if report.category == Category.ENCODER_UNAVAILABLE:
+        return RefusedError(report.message)
+    return report.error()
 
 
 async def _outcome(
