@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 from cinelog_common.clock import Clock
@@ -43,7 +42,7 @@ from cinelog_download.domain.fingerprints import (
     fingerprint,
     head_digest,
 )
-from cinelog_download.ports import Announcer, Demuxer, Fetch, Fetcher, Resolved, Resolver
+from cinelog_download.ports import Announcer, Demuxer, Fetch, Fetcher, Resolved, Resolver, RunFolder
 
 _AHEAD = 8
 """Pieces that may wait to be stored while the demuxer goes on."""
@@ -59,31 +58,6 @@ class SourceChangedError(PermanentError):
             category=Category.SOURCE_CHANGED,
             action="Retry the job: a new run takes the source as it is now.",
         )
-
-
-class RunFolder(Protocol):
-    """One run's place on the worker's own disk."""
-
-    @property
-    def made(self) -> Path:
-        """Where the demuxer writes."""
-        ...
-
-    def part(self, number: int) -> Path:
-        """Where input `number` arrives."""
-        ...
-
-    async def prepare(self) -> None:
-        """Make it, empty but for part files."""
-        ...
-
-    async def clear(self) -> None:
-        """Drop what the demuxer made."""
-        ...
-
-    async def remove(self) -> None:
-        """Drop everything."""
-        ...
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):

@@ -137,7 +137,7 @@ class Demuxing:
         video = film.video if film is not None else None
         audio = voice.audio if voice is not None else None
         held, first = self._first_picture(sources, video)
-        eye = Eye(self._order, video, first, self._tell) if video is not None and film is not None else None
+        eye = Eye(self._order, film, first, self._tell) if video is not None and film is not None else None
         ear = Ear(self._order, audio, self._tell) if audio is not None else None
         self._probe(film, voice, eye)
         for packet, spliced in chain(held, _paced(sources)):

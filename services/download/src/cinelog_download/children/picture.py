@@ -5,6 +5,7 @@ its decoding begins with to the last one, in decode order, that is shown before 
 groups of pictures that includes the next keyframe and its leading pictures.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import msgspec
@@ -37,6 +38,8 @@ class Shape(Value, frozen=True, kw_only=True):
     interlaced: bool = False
     folder: str = "."
     most_units: int = 1 << 30
+    key_times: tuple[int, ...] = ()
+    """Decode times of all keyframes, on the container's timeline, where an index tells them beforehand."""
 
 
 class Picture:
@@ -181,22 +184,24 @@ class Picture:
         seen = self._seen(ended=ended)
         forced = next((at for at in self._forced if at > self._unit_start), None)
         if forced is None or not (ended or seen.known >= forced):
-            return self._exact(next_cut(seen, self._shape.policy))
+            return self._exact(next_cut(seen, self._shape.policy), ended=ended)
         before = tuple(key for key in seen.keys if key < forced)
         until = msgspec.structs.replace(seen, keys=before, known=forced, ended=True)
-        return self._exact(next_cut(until, self._shape.policy)) or Cut(at=forced)
+        return self._exact(next_cut(until, self._shape.policy), ended=ended) or Cut(at=forced)
 
-    def _exact(self, cut: Cut | None) -> Cut | None:
+    def _exact(self, cut: Cut | None, *, ended: bool) -> Cut | None:
         """Move a cut inside a group to the first picture at or after it."""
         if cut is None or not cut.inside:
             return cut
         entries = (entry for _, entry in self._window.entries(self._unit_first) if entry.counts)
         at = min((entry.pts for entry in entries if entry.pts >= cut.at), default=None)
-        return None if at is None else Cut(at=at, inside=True)
+        # A picture before that one may still come as long as decoding has not reached it.
+        settled = at is not None and (ended or (self._frontier is not None and self._frontier >= at))
+        return Cut(at=at, inside=True) if at is not None and settled else None
 
     def _seen(self, *, ended: bool) -> Seen:
         start = self._unit_start
-        known = self._frontier if self._frontier is not None else start
+        known = self._quiet_until(start if self._frontier is None else self._frontier)
         return Seen(
             start=start,
             key=max((pts for _, pts in self._keys if pts <= start), default=self._keys[0][1]),
@@ -204,6 +209,17 @@ class Picture:
             known=self.end if ended else known,
             ended=ended,
         )
+
+    def _quiet_until(self, frontier: int) -> int:
+        """Return until when no keyframe comes that is not there yet: none is shown before it is decoded."""
+        times = self._shape.key_times
+        if not times:
+            return frontier
+        assert self.zero is not None
+        following = bisect_right(times, frontier + self.zero)
+        end = self._shape.policy.end
+        quiet = times[following] - self.zero if following < len(times) else end
+        return frontier if quiet is None else max(frontier, quiet)
 
     # Whether a cut is clean.
 

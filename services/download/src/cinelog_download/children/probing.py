@@ -157,6 +157,16 @@ def parameters_of(stream: VideoStream, info: VideoInfo, first: VideoFrame | None
     )
 
 
+def key_times(opened: Opened) -> tuple[int, ...]:
+    """Return when each keyframe of the picture is decoded, where a whole index was read at opening.
+
+    Only MP4's is whole: other containers' grows with what was read, so it would tell early runs less.
+    """
+    if opened.video is None or opened.layout.family != "mp4" or not opened.layout.seekable:
+        return ()
+    return tuple(sorted(entry.timestamp for entry in opened.video.index_entries if entry.is_keyframe))
+
+
 def frame_rate(stream: VideoStream) -> Fraction | None:
     """Return pictures per second, the average where it varies; None if nothing says so."""
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate

@@ -4,7 +4,6 @@ from fractions import Fraction
 
 import msgspec
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from cinelog_common.cmaf.inits import CopyHints, VideoPresentation, copy_init
 from cinelog_fastio import Packet
 
@@ -12,6 +11,7 @@ from cinelog_download.children import probing
 from cinelog_download.children.copying import CopiedUnits, Form
 from cinelog_download.children.ordering import PresentationOrder
 from cinelog_download.children.picture import Picture, Shape
+from cinelog_download.children.probing import Opened
 from cinelog_download.children.tracks import Description, FragmentWriter
 from cinelog_download.children.units import BundleUnits, Tell, Writer
 from cinelog_download.domain.cutting import CutPolicy
@@ -26,9 +26,12 @@ class Eye:
         time_base: Seconds per tick of the timeline.
     """
 
-    def __init__(self, order: DemuxOrder, stream: VideoStream, first: VideoFrame | None, tell: Tell) -> None:
+    def __init__(self, order: DemuxOrder, film: Opened, first: VideoFrame | None, tell: Tell) -> None:
+        assert film.video is not None
+        stream = film.video
         self._order = order
         self._stream = stream
+        self._key_times = probing.key_times(film)
         self._tell = tell
         self.info = probing.video_info(stream, first)
         self.time_base = Fraction(*self.info.time_base)
@@ -120,6 +123,7 @@ class Eye:
             interlaced=self.info.field_order != "progressive",
             folder=self._order.folder,
             most_units=self._order.limits.units,
+            key_times=self._key_times,
         )
         self._picture = Picture(shape, self._writer(first))
 
