@@ -235,3 +235,28 @@ class Announcer(Protocol):
             TransientError: The log did not acknowledge in time.
         """
         ...
+
+
+class RunFolder(Protocol):
+    """One run's place on the worker's own disk."""
+
+    @property
+    def made(self) -> Path:
+        """Where the demuxer writes."""
+        ...
+
+    def part(self, number: int) -> Path:
+        """Where input `number` arrives."""
+        ...
+
+    async def prepare(self) -> None:
+        """Make it, empty but for part files."""
+        ...
+
+    async def clear(self) -> None:
+        """Drop what the demuxer made."""
+        ...
+
+    async def remove(self) -> None:
+        """Drop everything."""
+        ...
