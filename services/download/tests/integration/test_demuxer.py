@@ -140,3 +140,17 @@ def test_random_bytes_end_in_an_error_never_in_silence(films: Any, media: Any, t
             continue
         assert isinstance(told[-1], Finished)
         assert sum(isinstance(message, UnitCut) for message in told) == told[-1].units
+
+
+def test_a_child_that_is_stuck_is_ended(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("stuck.mp4")
+
+    async def run() -> None:
+        demuxer = ChildDemuxer(DemuxerPolicy(stall_s=0.001))
+        try:
+            await all_of(demuxer, media.TricklingFetch(path), tmp_path)
+        finally:
+            await demuxer.close()
+
+    with pytest.raises(TransientError, match="stuck"):
+        asyncio.run(run())

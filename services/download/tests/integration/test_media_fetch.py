@@ -15,12 +15,12 @@ from cinelog_common.contract.values import AudioRecipe, Source
 from cinelog_common.errors import Category, CinelogError
 from cinelog_common.objects.folder import FolderObjectStore
 from cinelog_download.adapters.demuxer import ChildDemuxer, DemuxerPolicy
+from cinelog_download.adapters.network import Network
 from cinelog_download.adapters.scratch import Scratch
 from cinelog_download.children import decoding
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.handlers import FetchHandler, Tools
-from cinelog_download.adapters.network import Network
 from cinelog_download.testing import Behaviour, Origin, video_page
 from cinelog_fastio import BundleReader
 

@@ -136,6 +136,20 @@ def test_a_first_unit_is_told_before_half_of_the_film_arrived(films: Any, media:
     assert arrived[first] < path.stat().st_size / 2
 
 
+def test_an_index_spares_waiting_for_a_keyframe_that_does_not_come(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    film = media.Film(frames=240, keyint=500, container={"movflags": "faststart"}, size=(160, 96))
+    path = films.make("one-group-in-front.mp4", film)
+    arrived: list[int] = []
+
+    told = media.demux([path], tmp_path, step=1024, arrived=arrived, segment_s=4.0)
+
+    first = media.units(told)[0]
+    assert (first.start, first.end) == (0, 2 * 12288)
+    assert arrived[told.index(first)] < path.stat().st_size * 0.3
+
+
 def test_rotation_and_shape_come_from_the_container(films: Any, media: Any, tmp_path: Path) -> None:
     path = films.make("portrait.mp4", media.Film(rotation=90, frames=12))
 
