@@ -24,7 +24,6 @@ def worker_spec(pool: str, slots: int) -> WorkerSpec:
     """
     return WorkerSpec(
         service=SERVICE,
-        group=f"cinelog-{SERVICE}-{pool}",
         topics={topics.work_encode(pool, priority): Priority(priority) for priority in topics.PRIORITIES},
         slots=slots + _URGENT_SLOTS,
     )

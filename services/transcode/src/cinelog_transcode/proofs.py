@@ -7,12 +7,10 @@ import msgspec
 from cinelog_common.children import Child, ChildDiedError
 
 from cinelog_transcode.domain.proof import Proof
-from cinelog_transcode.domain.tables import TABLES, EncoderTable, tables_of_pool
+from cinelog_transcode.domain.tables import CODEC_ENV, TABLES, EncoderTable, tables_of_pool
 
 PROVER = "cinelog_transcode.children.prover"
 PROOF_DEADLINE_S = 20.0
-CODEC_ENV = {"SVT_LOG": "1"}
-"""SVT-AV1 would tell its configuration at each opening."""
 
 
 async def prove_pool(pool: str) -> tuple[Proof, ...]:

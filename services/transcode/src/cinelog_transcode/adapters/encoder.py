@@ -8,6 +8,7 @@ from cinelog_common.child_pool import ChildPool
 from cinelog_common.children import Child, ChildOptions
 from cinelog_common.errors import Category, CinelogError, TransientError
 
+from cinelog_transcode.domain.tables import CODEC_ENV
 from cinelog_transcode.domain.tasks import (
     EncodeTask,
     QualityReport,
@@ -19,7 +20,6 @@ from cinelog_transcode.domain.tasks import (
     decode_report,
 )
 from cinelog_transcode.ports import OnProgress
-from cinelog_transcode.proofs import CODEC_ENV
 
 ENCODER = "cinelog_transcode.children.encoder"
 QUALITY = "cinelog_transcode.children.quality"

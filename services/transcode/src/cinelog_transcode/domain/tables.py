@@ -19,6 +19,9 @@ from cinelog_transcode.domain.presets import (
     X26X_PRESETS,
 )
 
+CODEC_ENV = {"SVT_LOG": "1"}
+"""For every process that opens encoders: SVT-AV1 would tell its configuration each time."""
+
 NEEDS = {
     "nvidia": "an NVIDIA GPU with NVENC, and its driver",
     "intel": "an Intel GPU with Quick Sync, and the oneVPL runtime",
