@@ -20,15 +20,26 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Which work a worker takes.
 
     Attributes:
-        service: The service's name; the group is `cinelog-<service>` unless `group` says otherwise.
-        topics: The class of work each topic holds.
+        service: The service's name.
+        topics: The class of work each topic holds; all are worked on by one group.
         slots: How many commands are carried out at a time.
     """
 
     service: str
     topics: Mapping[str, Priority]
     slots: int
-    group: str = ""
+
+    @property
+    def group(self) -> str:
+        """The consumer group, as the ledger knows it.
+
+        Raises:
+            ValueError: The topics belong to several groups, or to none.
+        """
+        groups = {topics.group_of(name) for name in self.topics}
+        if len(groups) != 1:
+            raise ValueError(f"{sorted(self.topics)} belong to {len(groups)} groups, not to one")
+        return groups.pop()
 
 
 class Worker:
@@ -53,7 +64,7 @@ class Worker:
         self._queue = WorkQueue(
             QueueSettings(
                 bootstrap=platform.bootstrap,
-                group=spec.group or f"cinelog-{spec.service}",
+                group=spec.group,
                 topics=spec.topics,
                 slots=spec.slots,
                 client_id=f"{spec.service}-{platform.worker}",

@@ -18,7 +18,7 @@ from loguru import logger
 from cinelog_merge.adapters.faust_app import FaustLedger, FaustSettings
 from cinelog_merge.admission import GROUP, Admission
 from cinelog_merge.agents import SERVICE, LedgerBody, Reach
-from cinelog_merge.ledger_ports import Rebuild
+from cinelog_merge.ledger_ports import JobTable, Rebuild
 from cinelog_merge.reconciler import Pace, Reconciler, Surroundings
 from cinelog_merge.roster import Roster
 from cinelog_merge.status_feed import StatusFeed
@@ -28,17 +28,6 @@ RESTART_S = (0.5, 15.0)
 """First and longest wait before the stream is started again, and between looks for missing topics."""
 TOPICS_S = 3.0
 """How long a look for the topics may take."""
-
-_GROUPS = {
-    topics.WORK_FETCH: "cinelog-download",
-    topics.WORK_MERGE: "cinelog-merge",
-    topics.WORK_PUBLISH: "cinelog-storage",
-}
-
-
-def group_of(topic: str) -> str:
-    """Return the group that works on a topic."""
-    return _GROUPS.get(topic, "cinelog-transcode")
 
 
 class LedgerOptions(Value, frozen=True, kw_only=True):
@@ -70,7 +59,7 @@ class Ledger:
         options: LedgerOptions | None = None,
         *,
         rebuild: Rebuild | None = None,
-        groups: Callable[[str], str] = group_of,
+        groups: Callable[[str], str] = topics.group_of,
     ) -> None:
         options = options or LedgerOptions()
         log, clock = platform.producer, platform.clock
@@ -148,6 +137,11 @@ class Ledger:
         )
         await self._stream.stop()
         await asyncio.gather(self._feed.stop(), self._reader.stop(), self._offsets.stop())
+
+    @property
+    def table(self) -> JobTable:
+        """The states of this member's jobs, to look at."""
+        return self._stream
 
     def ready(self) -> bool:
         """Whether partitions are owned and their jobs are decided."""

@@ -24,6 +24,13 @@ _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
 
+_GROUPS = {
+    WORK_FETCH: "cinelog-download",
+    WORK_MERGE: "cinelog-merge",
+    WORK_PUBLISH: "cinelog-storage",
+}
+
+
 class Topic(Value, frozen=True, kw_only=True):
     """One topic as it should be. `retention_ms` None keeps the broker's default."""
 
@@ -37,6 +44,24 @@ class Topic(Value, frozen=True, kw_only=True):
 def work_encode(pool: str, priority: str) -> str:
     """Name the topic of encoding work for one pool and priority."""
     return f"cinelog.work.encode.{pool}.{priority}"
+
+
+def group_of(topic: str) -> str:
+    """Return the consumer group that works on a work topic; a pool's workers are a group of their own.
+
+    Workers join this group and the ledger asks for its offsets: two opinions would make
+    every lost command look queued for ever.
+
+    Raises:
+        ValueError: Nobody works on it as a group.
+    """
+    if topic in _GROUPS:
+        return _GROUPS[topic]
+    prefix, _, rest = topic.partition(".encode.")
+    pool, _, priority = rest.partition(".")
+    if prefix != "cinelog.work" or not pool or priority not in PRIORITIES:
+        raise ValueError(f"{topic} is no work topic")
+    return f"cinelog-transcode-{pool}"
 
 
 def topics(*, partitions: int, pools: Sequence[str] = ("cpu",)) -> tuple[Topic, ...]:
