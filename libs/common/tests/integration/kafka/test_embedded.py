@@ -91,6 +91,16 @@ def test_the_broker_starts_at_once_and_frees_its_port_when_stopped() -> None:
         socket.create_connection((host, int(port)), 1)
 
 
+def test_no_request_sleeps_for_a_second_however_many_topics_there_are() -> None:
+    slowest_s = 0.0
+    for _ in range(5):
+        began = time.perf_counter()
+        with EmbeddedBroker([(f"topic-{n}", 2) for n in range(30)]):
+            slowest_s = max(slowest_s, time.perf_counter() - began)
+
+    assert slowest_s < 0.9
+
+
 def test_several_brokers_live_side_by_side() -> None:
     with EmbeddedBroker([("a", 1)]) as one, EmbeddedBroker([("a", 1)]) as two:
         assert one.bootstrap != two.bootstrap
