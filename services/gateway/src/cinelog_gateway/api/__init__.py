@@ -1,0 +1,1 @@
+"""The HTTP edge: one folder a noun. Nothing is decided here."""

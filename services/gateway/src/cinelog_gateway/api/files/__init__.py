@@ -1,0 +1,1 @@
+"""The objects of jobs: playlists, segments and results."""

@@ -1,0 +1,1 @@
+"""Whether the gateway lives, can work, and what it has counted."""

@@ -1,0 +1,1 @@
+"""Jobs: submit, show, list, cancel, retry, and their news over a WebSocket."""

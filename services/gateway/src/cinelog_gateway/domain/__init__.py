@@ -1,0 +1,1 @@
+"""What the gateway decides: pure, synchronous, without a client or a clock."""
