@@ -1,9 +1,14 @@
 """Fakes of the ledger's ports, for tests of whatever stands on them."""
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
 
+from cinelog_common.clock import SystemClock
 from cinelog_common.errors import Category, TransientError
+from cinelog_common.kafka.producer import Producer
 from cinelog_common.kafka.records import Partition
+from cinelog_common.platform import Platform
 
 from cinelog_merge.domain.pools import Pool, Pools
 from cinelog_merge.domain.state import Place
@@ -81,3 +86,20 @@ class FixedPools:
     def now(self) -> Pools:
         """Return the pools."""
         return self._pools
+
+
+def bare_platform(bootstrap: str, producer: Producer, folder: Path) -> Platform:
+    """Return a platform with a log and without stores, which the ledger never touches."""
+    return Platform(
+        bootstrap=bootstrap,
+        epoch=0,
+        producer=producer,
+        objects=cast("Any", None),
+        documents=cast("Any", None),
+        clock=SystemClock(),
+        scratch=folder,
+        worker=folder.name,
+        embedded=False,
+        partitions=2,
+        pools={"cpu": 1},
+    )

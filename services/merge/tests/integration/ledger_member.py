@@ -4,32 +4,17 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Any, cast
 
-from cinelog_common.clock import SystemClock
 from cinelog_common.kafka.producer import Producer, ProducerSettings
-from cinelog_common.platform import Platform
 from cinelog_merge.ledger import Ledger, LedgerOptions
+from cinelog_merge.ledger_testing import bare_platform
 
 
 async def main(bootstrap: str, folder: Path) -> None:
     """Run until SIGTERM."""
     producer = Producer(ProducerSettings(bootstrap=bootstrap))
     await producer.start()
-    platform = Platform(
-        bootstrap=bootstrap,
-        epoch=0,
-        producer=producer,
-        objects=cast("Any", None),
-        documents=cast("Any", None),
-        clock=SystemClock(),
-        scratch=folder,
-        worker=folder.name,
-        embedded=False,
-        partitions=4,
-        pools={"cpu": 1},
-    )
-    ledger = Ledger(platform, LedgerOptions(session_s=6.0, heartbeat_s=1.0))
+    ledger = Ledger(bare_platform(bootstrap, producer, folder), LedgerOptions(session_s=6.0, heartbeat_s=1.0))
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
     await ledger.start()

@@ -250,15 +250,19 @@ class FaustLedger:
         async for event in stream.events():
             if self._draining or self._failed:
                 await asyncio.Event().wait()
-            self._idle.clear()
-            try:
-                await self._body(_record(event.message))
-            except CinelogError as error:
-                self._fail(error)
-                await asyncio.Event().wait()
-            finally:
-                self._idle.set()
-            event.ack()
+            if await self._is_handled(_record(event.message)):
+                event.ack()
+
+    async def _is_handled(self, record: Record) -> bool:
+        self._idle.clear()
+        try:
+            await self._body(record)
+        except CinelogError as error:
+            self._fail(error)
+            return False
+        finally:
+            self._idle.set()
+        return True
 
     def _fail(self, error: CinelogError) -> None:
         if self._broken is not None and not self._broken.done():
