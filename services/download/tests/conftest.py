@@ -186,7 +186,17 @@ def whole(path: Path) -> dict[int, bytes]:
                     assert frame.pts is not None
                     found[frame.pts] = decoding.picture_hash(frame)
     zero = min(found)
-    return {pts - zero: digest for pts, digest in found.items()}
+    if list(found) == sorted(found):
+        return {pts - zero: digest for pts, digest in found.items()}
+    # Only times of decoding: pictures are shown in the order in which they come, a step apart.
+    steps = sorted(found)
+    return {pts - zero: digest for pts, digest in zip(steps, found.values(), strict=True)}
+
+
+def in_order(path: Path) -> list[bytes]:
+    """Decode a file whole, and return a hash of every picture in the order of showing."""
+    with av.open(str(path)) as container:
+        return [decoding.picture_hash(frame) for frame in container.decode(video=0)]
 
 
 def units(told: list[Any]) -> list[UnitCut]:
@@ -262,6 +272,7 @@ def media() -> SimpleNamespace:
         RATE=RATE,
         demux=demux,
         whole=whole,
+        in_order=in_order,
         units=units,
         in_units=in_units,
         TricklingFetch=TricklingFetch,

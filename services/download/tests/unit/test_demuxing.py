@@ -1,6 +1,7 @@
 """The exactness of units: every picture of the whole file, once, however its bytes arrive."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,20 @@ def test_the_size_need_not_be_known(films: Any, media: Any, tmp_path: Path, name
     told = media.demux([path], tmp_path, known=False, step=1000)
 
     assert media.in_units(told) == media.whole(path)
+
+
+@pytest.mark.parametrize("name", ["a.h264", "a.hevc"])
+def test_a_stream_without_any_times_gets_them(films: Any, media: Any, tmp_path: Path, name: str) -> None:
+    film = media.Film(audio="", options=media.OPEN)
+    if name == "a.hevc":
+        options = {"preset": "ultrafast", "x265-params": media.X265}
+        film = media.Film(audio="", codec="libx265", options=options)
+    path = films.make(name, film)
+
+    found = media.in_units(media.demux([path], tmp_path))
+
+    assert [found[pts] for pts in sorted(found)] == media.in_order(path)
+    assert len({after - before for before, after in pairwise(sorted(found))}) == 1
 
 
 def test_how_the_bytes_arrive_changes_nothing(films: Any, media: Any, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from cinelog_download.children import decoding
 from cinelog_download.domain.demuxing import Finished, FragmentCut, TrackBegun
 
 
-@pytest.mark.parametrize("name", ["closed.mp4", "open.ts", "closed.mkv", "hevc.mp4"])
+@pytest.mark.parametrize("name", ["closed.mp4", "open.ts", "closed.mkv", "hevc.mp4", "closed.avi"])
 def test_a_copied_picture_has_every_frame_and_its_times(
     films: Any, media: Any, tmp_path: Path, name: str
 ) -> None:
     options = media.OPEN if name.startswith("open") else media.CLOSED
-    film = media.Film(frames=60, options=options, audio="mp2" if name.endswith("ts") else "aac")
+    film = media.Film(frames=60, options=options, audio="mp2" if name.endswith(("ts", "avi")) else "aac")
     if name.startswith("hevc"):
         film = media.Film(
             frames=60, codec="libx265", options={"preset": "ultrafast", "x265-params": media.X265}

@@ -17,6 +17,9 @@ from cinelog_download.children.units import BundleUnits, Tell, Writer
 from cinelog_download.domain.cutting import CutPolicy
 from cinelog_download.domain.demuxing import DemuxOrder
 
+_TIMELESS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "dv"})
+"""Containers without times of showing: what libavformat gives as such are times of decoding."""
+
 
 class Eye:
     """The picture, from packets on the container's timeline to units.
@@ -38,7 +41,10 @@ class Eye:
         rate = probing.frame_rate(stream) or Fraction(25)
         self._frame_ticks = max(1, round(1 / (rate * self.time_base)))
         self._parameters = probing.parameters_of(stream, self.info, first)
-        self._reordered = bool(stream.codec_context.has_b_frames)
+        reordered = bool(stream.codec_context.has_b_frames)
+        self._timeless = film.container.format.name in _TIMELESS
+        self._reordered = reordered
+        self._counted = 0
         self._ordering: PresentationOrder | None = None
         self._copied: FragmentWriter | None = None
         self._picture: Picture | None = None
@@ -106,7 +112,7 @@ class Eye:
             self._copied.finish()
 
     def _begin(self, first: Packet) -> None:
-        if first.pts is None and first.dts is not None and self._reordered:
+        if self._reordered and (self._timeless or first.pts is None):
             self._ordering = PresentationOrder(self._parameters, self._frame_ticks)
         end = None
         if self._stream.duration:
@@ -127,12 +133,20 @@ class Eye:
         )
         self._picture = Picture(shape, self._writer(first))
 
-    def _presented(self, packet: Packet) -> list[Packet]:
+    def _presented(self, source: Packet) -> list[Packet]:
+        packet = self._timed(source)
         if self._ordering is not None:
             return self._ordering.add(packet)
-        if packet.pts is not None:
-            return [packet]
-        return [msgspec.structs.replace(packet, pts=packet.dts if packet.dts is not None else 0)]
+        return [packet if packet.pts is not None else msgspec.structs.replace(packet, pts=packet.dts)]
+
+    def _timed(self, packet: Packet) -> Packet:
+        """Count packets where nothing else tells the time, as in elementary streams."""
+        dts = packet.dts
+        if dts is None and (packet.pts is None or self._ordering is not None):
+            dts = self._counted
+        if dts is not None:
+            self._counted = dts + (packet.duration or self._frame_ticks)
+        return msgspec.structs.replace(packet, dts=dts)
 
     def _writer(self, first: Packet) -> Writer:
         order, info = self._order, self.info
