@@ -8,7 +8,7 @@ PACKAGES := cinelog cinelog_common cinelog_download cinelog_fastio cinelog_gatew
 	cinelog_storage cinelog_testkit cinelog_transcode
 PYPROJECTS := $(wildcard pyproject.toml */pyproject.toml */*/pyproject.toml)
 
-.PHONY: help install run test check lint types imports sizes unit real bench fmt docs lock clean
+.PHONY: help install run test check lint types imports sizes unit real corpus bench fmt docs lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ fmt: install ## Format the code
 
 docs: install ## Generate docs/events from the types
 	$(BIN)/python tools/events.py
+
+corpus: install ## Generate one small file of every kind of source
+	$(BIN)/python tools/corpus.py
 
 bench: install ## Measure against ffmpeg, side by side in one run
 	$(BIN)/python benchmarks/pipeline.py

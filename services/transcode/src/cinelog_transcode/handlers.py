@@ -155,10 +155,11 @@ class Handlers:
             async def tell(done: int, total: int) -> None:
                 await self._progress(command, done, total)
 
+            await self._progress(command, 0, None)
             report = await shop.encoder.encode(task, tell)
             return await shop.units.store(command, report, made)
 
-    async def _progress(self, command: EncodeSegment, done: int, total: int) -> None:
+    async def _progress(self, command: EncodeSegment, done: int, total: int | None) -> None:
         progress = Progress(
             job=command.job,
             run=command.run,
