@@ -112,7 +112,7 @@ def files_url(job: str, run: int, key: str | None = None) -> str | None:
 def disposition(place: Place, title: str) -> str:
     """Return a Content-Disposition that saves the object (RFC 6266), named after the title."""
     name = place.path.rpartition("/")[2]
-    kept = _UNSAFE_NAME.sub(" ", title).strip(" .")[:120]
+    kept = " ".join(_UNSAFE_NAME.sub(" ", title).split())[:120].strip(" .")
     if kept and place.path.startswith("output/"):
         name = f"{kept}.{place.suffix}" if place.suffix in _MAIN else f"{kept} {name}"
     name = _UNSAFE_NAME.sub(" ", name)

@@ -12,7 +12,7 @@ from cinelog_gateway.domain.board import is_gone
 from cinelog_gateway.domain.paths import is_job_id, place
 from cinelog_gateway.ports import NoFileError, UnknownJobError
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["files"], responses=documented(404, 421, 503))
+router = APIRouter(prefix="/api/v1/jobs", tags=["files"], responses=documented(404, 421, 422, 503))
 
 _BYTES: dict[str, Any] = {
     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}

@@ -93,6 +93,8 @@ async def _tell(socket: WebSocket, job: str, parts: Parts) -> tuple[int, str]:
 
 async def _pass_on(socket: WebSocket, following: Following, told: JobStatus) -> JobStatus:
     for news in await following.take():
+        if told.state in TERMINAL:
+            break  # the end is the last that is told
         if isinstance(news, JobStatus):
             if news.version <= told.version and not is_gone(news):
                 continue

@@ -17,7 +17,7 @@ from cinelog_gateway.ports import UnknownJobError
 
 MAX_PAGE = 1000
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=documented(421, 503))
+router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=documented(421, 422, 503))
 
 JobId = Annotated[str, Path(description="The job's id.")]
 _STATUS = {Outcome.CREATED: 201, Outcome.KNOWN: 200, Outcome.ACCEPTED: 202}
@@ -32,7 +32,7 @@ _STATUS = {Outcome.CREATED: 201, Outcome.KNOWN: 200, Outcome.ACCEPTED: 202}
     responses={
         200: {"model": JobModel, "description": "The same was asked for under this key before: its job."},
         202: {"model": JobModel, "description": "The job was accepted; it will be shown in a moment."},
-        **documented(400, 403, 408, 409, 413, 415, 422),
+        **documented(400, 403, 408, 409, 413, 415),
     },
 )
 async def submit(
@@ -58,7 +58,7 @@ async def submit(
     return job
 
 
-@router.get("", operation_id="listJobs", summary="List jobs, newest first", responses=documented(422))
+@router.get("", operation_id="listJobs", summary="List jobs, newest first")
 async def list_jobs(
     parts: PartsOf,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
