@@ -26,9 +26,8 @@ def test_a_copied_picture_has_every_frame_and_its_times(
     told = media.demux([path], tmp_path, video="copy", audio=AudioRecipe(mode="copy"))
 
     begun = next(one for one in told if isinstance(one, TrackBegun) and one.kind == "video")
-    parts = [
-        Path(one.path).read_bytes() for one in told if isinstance(one, FragmentCut) and one.track == "v0"
-    ]
+    cut = [one for one in told if isinstance(one, FragmentCut) and one.track == "v0"]
+    parts = [Path(one.path).read_bytes() for one in cut]
     joined = tmp_path / "joined.mp4"
     joined.write_bytes(Path(begun.init_path).read_bytes() + b"".join(parts))
     with av.open(str(joined)) as container:
@@ -38,6 +37,10 @@ def test_a_copied_picture_has_every_frame_and_its_times(
     assert shown_times(parts, begun.timescale) == pytest.approx(
         [pts * begun.time_base[0] / begun.time_base[1] for pts in sorted(original)]
     )
+    covered = [read_fragment(part) for part in parts]
+    assert [(one.start, one.end) for one in cut] == [
+        (fragment.base_time, fragment.base_time + fragment.duration) for fragment in covered
+    ]
     assert isinstance(told[-1], Finished)
     assert told[-1].units == 0
     assert set(told[-1].tracks) == {"v0", "a0"}

@@ -62,11 +62,10 @@ class CopiedUnits:
             payload.append(data)
             at = end
         self._next = at
+        # Of open groups a fragment holds other pictures than its unit shows: what meets without a gap
+        # is the time of decoding.
         piece = Piece(
-            base_time=base * self._tick,
-            start=unit.start * self._tick,
-            end=unit.end * self._tick,
-            samples=samples,
+            base_time=base * self._tick, start=base * self._tick, end=at * self._tick, samples=samples
         )
         self._writer.write(piece, payload)
 
