@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import msgspec
+from cinelog_common.announcer import Sender
 from cinelog_common.contract import topics
 from cinelog_common.contract.envelope import open_event
 from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobRetried
 from cinelog_common.contract.status import JobState, JobStatus, Progress
 from cinelog_common.kafka.compacted import ReaderSettings
 from cinelog_common.kafka.records import Record
-from cinelog_common.kafka.testing import FakeLog, FakeProducer, FakeReader
 from starlette.types import ASGIApp, Message
+
+from cinelog_gateway.adapters.jobs import ReaderMaker
 
 WAIT_S = 5.0
 
@@ -25,11 +27,11 @@ class LittleLedger:
         events: Everything it was told, in order.
     """
 
-    def __init__(self, log: FakeLog) -> None:
+    def __init__(self, sender: Sender, reader: ReaderMaker, *, bootstrap: str = "") -> None:
         self.states: dict[str, JobStatus] = {}
         self.events: list[Event] = []
-        self._producer = FakeProducer(log)
-        self._reader = FakeReader(log, ReaderSettings(bootstrap="", topics=(topics.EVENTS,)), self._take)
+        self._producer = sender
+        self._reader = reader(ReaderSettings(bootstrap=bootstrap, topics=(topics.EVENTS,)), self._take)
         self._counter = 0
 
     async def start(self) -> None:

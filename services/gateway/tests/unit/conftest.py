@@ -58,7 +58,6 @@ class Gateway:
         self.clock = ManualClock()
         self.documents = FakeDocumentStore(COLLECTIONS)
         self.objects = wishes.objects or FakeObjectStore()
-        self.ledger = LittleLedger(self.log)
         self.journal = Journal(self.documents)
         self.metrics = Metrics()
         self.producer = FakeProducer(self.log)
@@ -66,6 +65,7 @@ class Gateway:
         def reader(settings: Any, take: Any) -> Reader:
             return FakeReader(self.log, settings, take)
 
+        self.ledger = LittleLedger(FakeProducer(self.log), reader)
         self.jobs = LogJobs("", self.documents, capacity=wishes.capacity, reader=reader)
         self.hardware = LogHardware("", self.clock, declared=wishes.declared, reader=reader)
         self.desk = Desk(
