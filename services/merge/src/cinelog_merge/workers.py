@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 from cinelog_common.clock import Clock
@@ -17,6 +18,8 @@ from cinelog_merge.ledger_ports import Log
 BEAT_S = 5.0
 """Workers that are silent for three of these are not counted."""
 ROLE = "ledger"
+GOODBYE_S = 1.0
+"""How long a goodbye may take; without one, this member is counted for three more beats."""
 
 
 class WorkersView:
@@ -69,7 +72,9 @@ class Heartbeat:
             return
         self._task.cancel()
         await asyncio.wait([self._task])
-        await self._send(None)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self._send(None)
 
     async def beat(self) -> None:
         """Tell once."""

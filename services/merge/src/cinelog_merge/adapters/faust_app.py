@@ -15,6 +15,7 @@ reasons that were measured on faust-streaming 0.15.3:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,23 @@ from cinelog_common.contract import topics
 from cinelog_common.contract.values import Value
 from cinelog_common.errors import Category, CinelogError, TransientError
 from cinelog_common.kafka import wakeups
+from cinelog_common.kafka.group import close
 from cinelog_common.kafka.producer import Producer
 from cinelog_common.kafka.records import Record
 from faust.tables.table import Table
+from faust.transport.consumer import ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from loguru import logger
+from mode.threads import WorkerThread
 
 from cinelog_merge.adapters.faust_recovery import LedgerTableManager, check_pin
 from cinelog_merge.adapters.table_values import frame, place_of, unframe
 from cinelog_merge.domain.state import Place
 
 TABLE = "jobs"
+
+PARTING_S = 2.0
+"""How long the last commit may take, and the calls that are still under way."""
 
 Body = Callable[[Record], Awaitable[None]]
 
@@ -54,8 +61,8 @@ class FaustSettings(Value, frozen=True, kw_only=True):
     commit_interval_s: float = 1.0
     drain_s: float = 5.0
     """How long the event in hand may take to finish when stopping."""
-    leave_s: float = 8.0
-    """How long leaving the group may take after that; a join under way would hold it up for a minute."""
+    leave_s: float = 15.0
+    """After how long leaving the group is given up; a broker that is silent takes half of it."""
 
     @property
     def changelog(self) -> str:
@@ -84,17 +91,39 @@ class LedgerTable(Table):  # type: ignore[misc]
         super().apply_changelog_batch(kept)
 
 
+class _Worker(WorkerThread):  # type: ignore[misc]
+    def __init__(self, service: Any, **options: Any) -> None:
+        super().__init__(service, **options)
+        self.daemon = True  # whatever it hangs in, the process may end
+
+
 class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    Worker = _Worker
+
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
         consumer = super()._create_consumer(loop)
         for address in consumer._client._bootstrap_servers:  # noqa: SLF001
             wakeups.attach(consumer._client, address)  # noqa: SLF001
         return consumer
 
+    async def on_thread_stop(self) -> None:
+        # aiokafka's own stop waits for a join under way or a silent broker: 36 to 82 s.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                await ConsumerThread.on_thread_stop(self)
+        if self._consumer is not None:
+            await close(self._consumer)
+
 
 class _Consumer(driver.Consumer):  # type: ignore[misc]
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_stop(self) -> None:
+        # The last commit: what it does not reach comes again.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                await super().on_stop()
 
 
 class _Transport(driver.Transport):  # type: ignore[misc]
@@ -272,13 +301,10 @@ class FaustLedger:
     async def _leave(self, app: Any) -> None:
         # The event in hand was waited for, with a deadline; Faust would wait for ever.
         app.conf.stream_wait_empty = False
-        thread = app._consumer._thread if app._consumer is not None else None  # noqa: SLF001
         stopping = asyncio.create_task(app.stop())
         done, _ = await asyncio.wait({stopping}, timeout=self.settings.leave_s)
         if not done:
-            logger.bind(action="ledger.stop").warning("Leaving the group takes too long; it is cut off.")
-            _cut_off(thread)
-            await asyncio.wait({stopping}, timeout=self.settings.leave_s)
+            logger.bind(action="ledger.stop").warning("Leaving the group takes too long; it is given up.")
             stopping.cancel()
         if self._starting is not None:
             self._starting.cancel()
@@ -336,11 +362,3 @@ def _broken(reason: BaseException | None) -> TransientError:
         category=Category.DEPENDENCY,
         action="Check that the broker runs and has the topics (`cinelog topics check`); it is started again.",
     )
-
-
-def _cut_off(thread: Any) -> None:
-    """Cancel whatever the consumer's thread waits for, so that the thread can end."""
-    if thread is None or thread.thread_loop.is_closed():
-        return
-    loop = thread.thread_loop
-    loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
