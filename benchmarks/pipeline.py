@@ -25,7 +25,6 @@ import psutil
 from cinelog.standalone import Standalone, StandaloneSettings
 from cinelog.watching import Watcher
 from cinelog_common.contract.events import JobRequested
-from cinelog_common.contract.status import Progress
 from cinelog_common.contract.values import Options, Source
 from cinelog_common.ids import job_id_of_key
 from cinelog_common.logging import configure_logging
@@ -148,7 +147,7 @@ async def _start(film: Path, out: Path) -> float:
 
 def overlap(folder: Path, count: int) -> list[Row]:
     """How much of a slow download has arrived when the first segment is being encoded."""
-    film, shares, latencies = footage(folder, 24), [], []
+    film, shares, latencies = footage(folder, 64), [], []
     for turn in range(count):
         share, latency = asyncio.run(_overlap(film, folder / f"overlap-{turn}"))
         shares.append(share)
@@ -169,7 +168,7 @@ def overlap(folder: Path, count: int) -> list[Row]:
 
 
 async def _overlap(film: Path, data: Path) -> tuple[float, float]:
-    origin = RatedOrigin(film, film.stat().st_size / 24)
+    origin = RatedOrigin(film, film.stat().st_size / 64)
     url = await origin.start()
     settings = StandaloneSettings(data=data, allow_private_sources=True)
     async with Standalone(settings) as node:

@@ -1,13 +1,14 @@
 from cinelog_download.domain.connections import ConnectionBudget, ConnectionPolicy
 
 _LARGE = 10_000_000_000
+_UNIT = 10_000
 
 
 def run(budget: ConnectionBudget, rate_of: dict[int, int], seconds: int) -> int:
     received = 0
     for second in range(seconds):
         allowed = budget.observe(float(second), received, _LARGE)
-        received += rate_of[allowed]
+        received += rate_of[allowed] * _UNIT
     return budget.allowed
 
 
@@ -42,6 +43,19 @@ def test_nothing_is_tried_when_the_end_is_near() -> None:
         budget.observe(float(second), second * 1000, 5000)
 
     assert budget.allowed == 1
+
+
+def test_nothing_is_tried_while_the_front_arrives() -> None:
+    budget = ConnectionBudget(ConnectionPolicy(front_share=0.2))
+    total = 1_000_000
+
+    tried_at = next(
+        received
+        for second, received in enumerate(range(0, total, 10_000))
+        if budget.observe(float(second), received, total - received) > 1
+    )
+
+    assert 0.2 * total <= tried_at <= 0.25 * total
 
 
 def test_a_source_that_refuses_several_gets_one_from_then_on() -> None:

@@ -17,6 +17,10 @@ class ConnectionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """A further connection stays if all together are at least so many times as fast."""
     worthwhile_s: float = 6.0
     """With less time than this left nothing is tried."""
+    front_share: float = 0.2
+    front_bytes: int = 32 << 20
+    """Nothing is tried before this share, or so many bytes, came: a rival for the link delays the front,
+    and with it the first segment."""
 
 
 class ConnectionBudget:
@@ -46,7 +50,7 @@ class ConnectionBudget:
         elapsed = now - self._since
         if elapsed >= self._policy.window_s:
             rate = (received - self._bytes) / elapsed
-            self._judge(rate, left)
+            self._judge(rate, received=received, left=left)
             self._restart(now, received)
         return self.allowed
 
@@ -55,13 +59,14 @@ class ConnectionBudget:
         self.allowed = 1
         self._settled = True
 
-    def _judge(self, rate: float, left: int) -> None:
+    def _judge(self, rate: float, *, received: int, left: int) -> None:
+        front = min(self._policy.front_bytes, self._policy.front_share * (received + left))
         if self._rate_before and rate < self._rate_before * self._policy.gain:
             self.allowed -= 1
             self._settled = True
         elif self.allowed == self._policy.most:
             self._settled = True
-        elif rate > 0 and left / rate > self._policy.worthwhile_s:
+        elif received >= front and rate > 0 and left / rate > self._policy.worthwhile_s:
             self._rate_before = rate
             self.allowed += 1
 
