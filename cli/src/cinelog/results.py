@@ -1,5 +1,7 @@
 """What a run made, for people and for programs."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,16 +24,26 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     timings_s: dict[str, float] = {}
 
 
-def result_of(status: JobStatus) -> Result:
-    """Return what the last snapshot of a job says."""
+def result_of(status: JobStatus, local_path: Callable[[str], Path | None]) -> Result:
+    """Return what the last snapshot of a job says.
+
+    Args:
+        status: The snapshot.
+        local_path: Where an object lies on this machine: what was not placed elsewhere stayed there.
+    """
     return Result(
         job_id=status.job,
         state=status.state,
         error=status.error,
-        outputs=status.outputs,
+        outputs=tuple(_located(output, local_path) for output in status.outputs),
         warnings=status.warnings,
         timings_s=status.timings_s,
     )
+
+
+def _located(output: Output, local_path: Callable[[str], Path | None]) -> Output:
+    path = None if output.path else local_path(output.key)
+    return output if path is None else msgspec.structs.replace(output, path=str(path))
 
 
 def failed(error: CinelogError) -> Result:

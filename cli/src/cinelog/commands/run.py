@@ -125,7 +125,7 @@ async def _work(wanted: Wanted, display: Display) -> Result:
         watcher = Watcher(node.platform, wanted.job, display.show)
         submitted = await submit(node, wanted.job, wanted.source, wanted.options)
         if submitted.already is not None:
-            return result_of(submitted.already)
+            return result_of(submitted.already, node.platform.objects.local_path)
         await watcher.start(submitted.run)
         try:
             await submitted.announce()
@@ -135,7 +135,7 @@ async def _work(wanted: Wanted, display: Display) -> Result:
         deadline_s = 0.0
         if status.state == "completed":
             await submitted.sweep()
-        return result_of(status)
+        return result_of(status, node.platform.objects.local_path)
     finally:
         await node.stop(deadline_s)
         if deadline_s == 0.0:
