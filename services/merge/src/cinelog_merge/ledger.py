@@ -1,7 +1,9 @@
 """The ledger as one part of the merge service: its stream, its clockwork, and the door for requests."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 
 from cinelog_common.announcer import Announcer
 from cinelog_common.contract import topics
@@ -28,6 +30,8 @@ RESTART_S = (0.5, 15.0)
 """First and longest wait before the stream is started again, and between looks for missing topics."""
 TOPICS_S = 3.0
 """How long a look for the topics may take."""
+WORKERS_S = 5.0
+"""How long to listen for workers before the first decision."""
 
 
 class LedgerOptions(Value, frozen=True, kw_only=True):
@@ -63,6 +67,7 @@ class Ledger:
     ) -> None:
         options = options or LedgerOptions()
         log, clock = platform.producer, platform.clock
+        self._clock = clock
         self.failure: PermanentError | None = None
         self.missing = ""
         """What the ledger waits for before it can begin; empty if nothing."""
@@ -135,7 +140,7 @@ class Ledger:
         await asyncio.gather(
             self._reconciler.stop(), self._heartbeat.stop(), self._admission.stop(min(2.0, deadline_s))
         )
-        await self._stream.stop()
+        await self._stream.stop(deadline_s)
         await asyncio.gather(self._feed.stop(), self._reader.stop(), self._offsets.stop())
 
     @property
@@ -145,7 +150,8 @@ class Ledger:
 
     def ready(self) -> bool:
         """Whether partitions are owned and their jobs are decided."""
-        return self._stream.ready and self._admission.alive and self.failure is None
+        supervised = self._running is not None and not self._running.done()
+        return supervised and self._stream.ready and self._admission.alive and self.failure is None
 
     async def _take(self, record: Record) -> None:
         await self._body(record)
@@ -155,51 +161,56 @@ class Ledger:
         self._feed.start()
         self._heartbeat.start()
         self._reconciler.start()
-        doors = [
-            asyncio.create_task(self._until_done(start))
-            for start in (self._reader.start, self._admission.start)
-        ]
+        door = asyncio.create_task(self._until_done(self._admission.start), name="ledger-door")
         try:
+            await self._see_workers()
             await self._keep_running()
         finally:
-            for door in doors:
-                door.cancel()
-            await asyncio.wait(doors)
+            door.cancel()
+            await asyncio.wait([door])
+
+    async def _see_workers(self) -> None:
+        # Who decides without having heard of the pools takes a processor where there is a GPU.
+        await self._until_done(self._reader.start)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WORKERS_S):
+                await self._reader.wait_ready()
 
     async def _keep_running(self) -> None:
-        delay_s, longest_s = RESTART_S
-        while True:
-            await self._stream.start()
+        first_s, longest_s = RESTART_S
+        delay_s = first_s
+        while self.failure is None:
+            began_s = self._clock.monotonic()
             try:
+                await self._stream.start()
                 await self._stream.broken()
             except TransientError as error:
                 logger.bind(action="ledger.restarting").warning("Again in {} s: {}", delay_s, error.message)
             except PermanentError as error:
                 self.failure = error
                 logger.bind(action="ledger.stopped").error("{} {}", error.message, error.action)
-                await self._stream.stop()
-                return
             await self._stream.stop()
+            if self._clock.monotonic() - began_s > 4 * longest_s:
+                delay_s = first_s
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, longest_s)
 
     async def _find_topics(self) -> None:
+        events, changelog = self._faust.events, self._faust.changelog
+        needed = (events, changelog, topics.REQUESTED, topics.WORKERS)
         await self._offsets.start()
         try:
             async with asyncio.timeout(TOPICS_S):
-                ends = await self._offsets.end_offsets([self._faust.events, self._faust.changelog])
-        except BaseException as error:
+                ends = await self._offsets.end_offsets(needed)
+            counts = Counter(partition.topic for partition in ends)
+            if counts[events] != counts[changelog]:
+                raise _unequal(self._faust, counts)
+        except TimeoutError as error:
             await self._offsets.stop()
-            if isinstance(error, TimeoutError):
-                raise _missing(self._faust) from error
+            raise _missing(needed) from error
+        except TransientError:
+            await self._offsets.stop()
             raise
-        counts = [
-            sum(partition.topic == name for partition in ends)
-            for name in (self._faust.events, self._faust.changelog)
-        ]
-        if counts[0] != counts[1]:
-            await self._offsets.stop()
-            raise _unequal(self._faust, counts)
 
     async def _until_done(self, attempt: Callable[[], Awaitable[None]]) -> None:
         delay_s, longest_s = RESTART_S
@@ -216,17 +227,18 @@ class Ledger:
                 return
 
 
-def _missing(settings: FaustSettings) -> TransientError:
+def _missing(needed: Iterable[str]) -> TransientError:
     return TransientError(
-        f"The topics {settings.events} and {settings.changelog} are not there.",
+        f"Not all of the topics {', '.join(needed)} are there.",
         category=Category.DEPENDENCY,
         action="Create them with `cinelog topics apply`.",
     )
 
 
-def _unequal(settings: FaustSettings, counts: list[int]) -> TransientError:
+def _unequal(settings: FaustSettings, counts: Mapping[str, int]) -> TransientError:
+    events, changelog = settings.events, settings.changelog
     return TransientError(
-        f"{settings.events} has {counts[0]} partitions and {settings.changelog} has {counts[1]}.",
+        f"{events} has {counts[events]} partitions and {changelog} has {counts[changelog]}.",
         category=Category.DEPENDENCY,
         action="Give both the same number: a job's state lies in the partition of its events.",
     )

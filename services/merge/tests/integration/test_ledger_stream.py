@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import faust
+import msgspec
 import pytest
 from cinelog_common.errors import PermanentError, TransientError
 from cinelog_common.kafka.embedded import EmbeddedBroker
@@ -38,7 +39,7 @@ class World:
         try:
             yield ledger
         finally:
-            await ledger.stop()
+            await ledger.stop(0.3)
 
 
 @asynccontextmanager
@@ -51,7 +52,6 @@ async def _world(folder: Path) -> AsyncIterator[World]:
             session_s=2.0,
             heartbeat_s=0.5,
             commit_interval_s=0.1,
-            drain_s=0.3,
         )
         world = World(broker, settings)
         await world.producer.start()
@@ -69,7 +69,7 @@ def _live(folder: Path, story: Callable[[World], Awaitable[None]]) -> None:
     within(live())
 
 
-async def _nothing(ledger: FaustLedger, record: Record) -> None:
+async def _nothing(ledger: FaustLedger | None, record: Record) -> None:
     """Work on nothing."""
 
 
@@ -145,6 +145,39 @@ def test_an_event_that_must_not_be_skipped_stops_the_stream_and_comes_again(tmp_
     _live(tmp_path, story)
 
     assert seen[-3:] == [3, 4, 5]
+
+
+def test_a_body_with_a_defect_stops_the_stream_and_its_event_comes_again(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    async def fail_once(_: FaustLedger, record: Record) -> None:
+        seen.append(int(record.value or b""))
+        if seen == [0, 1]:
+            raise ZeroDivisionError
+
+    async def story(world: World) -> None:
+        async with world.life(fail_once) as ledger:
+            await world.produce(3)
+            with pytest.raises(TransientError, match="ZeroDivisionError"):
+                await ledger.broken()
+            await ledger.stop()
+            await ledger.start()
+            await eventually(lambda: 2 in seen)
+
+    _live(tmp_path, story)
+
+    assert seen[-2:] == [1, 2]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    async def story(world: World) -> None:
+        settings = msgspec.structs.replace(world.settings, folder=tmp_path / "file" / "folder")
+        with pytest.raises(PermanentError, match="cannot be made"):
+            await FaustLedger(settings, world.producer, lambda record: _nothing(None, record)).start()
+
+    _live(tmp_path, story)
 
 
 def test_a_state_survives_and_belongs_to_the_partition_of_its_events(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import faust
 from cinelog_common.contract import topics
 from cinelog_common.contract.values import Value
-from cinelog_common.errors import Category, CinelogError, TransientError
+from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_common.kafka import wakeups
 from cinelog_common.kafka.group import close
 from cinelog_common.kafka.producer import Producer
@@ -59,8 +59,6 @@ class FaustSettings(Value, frozen=True, kw_only=True):
     session_s: float = 15.0
     heartbeat_s: float = 3.0
     commit_interval_s: float = 1.0
-    drain_s: float = 5.0
-    """How long the event in hand may take to finish when stopping."""
     leave_s: float = 15.0
     """After how long leaving the group is given up; a broker that is silent takes half of it."""
 
@@ -169,21 +167,28 @@ class FaustLedger:
         self._leaving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to join the group; `ready` tells when events flow. After `stop` it may be called again."""
+        """Begin to join the group; `ready` tells when events flow. After `stop` it may be called again.
+
+        Raises:
+            PermanentError: The folder cannot be made.
+        """
         self._broken = asyncio.get_running_loop().create_future()
         self._draining = False
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.settings.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.settings.folder, error) from error
         self._app, self._table = _build(self.settings, self._consume)
         self._app.loop = asyncio.get_running_loop()
         self._app.finalize()
         self._starting = asyncio.create_task(self._run(), name="ledger")
 
-    async def stop(self) -> None:
-        """Finish the event in hand, commit and leave; return within `drain_s` and `leave_s`."""
+    async def stop(self, drain_s: float = 5.0) -> None:
+        """Finish the event in hand within `drain_s`, commit and leave; what did not finish comes again."""
         if self._app is not None:
             self._draining = True
             try:
-                async with asyncio.timeout(self.settings.drain_s):
+                async with asyncio.timeout(drain_s):
                     await self._idle.wait()
             except TimeoutError:
                 logger.bind(action="ledger.stop").warning("The event in hand is cut off; it will come again.")
@@ -289,6 +294,10 @@ class FaustLedger:
         except CinelogError as error:
             self._fail(error)
             return False
+        except Exception as error:  # noqa: BLE001 - the edge: Faust would go on with the next event
+            logger.opt(exception=error).bind(action="ledger.defect").error("The body raised")
+            self._fail(_broken(error))
+            return False
         finally:
             self._idle.set()
         return True
@@ -353,6 +362,14 @@ def _record(message: Any) -> Record:
         key=message.key,
         value=message.value,
         headers=tuple(message.headers or ()),
+    )
+
+
+def _unwritable(folder: Path, error: OSError) -> PermanentError:
+    return PermanentError(
+        f"The folder {folder} cannot be made: {error.strerror}.",
+        category=Category.NOT_WRITABLE,
+        action="Set the scratch folder to one that this process may write.",
     )
 
 
