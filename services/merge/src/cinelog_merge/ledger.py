@@ -17,7 +17,8 @@ from cinelog_common.kafka.records import Record
 from cinelog_common.platform import Platform
 from loguru import logger
 
-from cinelog_merge.adapters.faust_app import FaustLedger, FaustSettings
+from cinelog_merge.adapters.faust_app import FaustLedger
+from cinelog_merge.adapters.faust_client import FaustSettings
 from cinelog_merge.admission import GROUP, Admission
 from cinelog_merge.agents import SERVICE, LedgerBody, Reach
 from cinelog_merge.ledger_ports import JobTable, Rebuild

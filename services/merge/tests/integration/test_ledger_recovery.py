@@ -17,8 +17,8 @@ from cinelog_common.contract.topics import Topic
 from cinelog_common.kafka.admin import LogOffsets, apply_topics
 from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.kafka.records import Partition, Record
-from cinelog_merge.adapters import faust_app
-from cinelog_merge.adapters.faust_app import FaustLedger, FaustSettings
+from cinelog_merge.adapters.faust_app import FaustLedger
+from cinelog_merge.adapters.faust_client import FaustSettings, LedgerConsumer, LedgerConsumerThread
 from cinelog_merge.adapters.faust_recovery import LedgerTableManager
 from cinelog_testkit.kafka import KafkaServer
 from cinelog_testkit.names import unique
@@ -114,10 +114,10 @@ async def _world(kafka: KafkaServer, folder: Path) -> AsyncIterator[World]:
 
 def _slow_seek(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a fetch fall between the seek and the end of the recovery, as it does by chance in production."""
-    seek, fetch = faust_app._Consumer.perform_seek, faust_app._Thread._fetch_records
+    seek, fetch = LedgerConsumer.perform_seek, LedgerConsumerThread._fetch_records
     fetched: list[int] = []
 
-    async def perform_seek(self: faust_app._Consumer) -> None:
+    async def perform_seek(self: LedgerConsumer) -> None:
         await seek(self)
         fetched.clear()
         with suppress(TimeoutError):
@@ -126,18 +126,18 @@ def _slow_seek(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
                 deadline_s=2.0,
             )
 
-    async def fetch_records(self: faust_app._Thread, *args: Any, **options: Any) -> Any:
+    async def fetch_records(self: LedgerConsumerThread, *args: Any, **options: Any) -> Any:
         batches = await fetch(self, *args, **options)
         for partition, batch in batches.items():
             if partition.topic == world.settings.events:
                 fetched.extend(record.offset for record in batch)
         return batches
 
-    def _last_read(consumer: faust_app._Consumer) -> int | None:
+    def _last_read(consumer: LedgerConsumer) -> int | None:
         return next((o for p, o in consumer._read_offset.items() if p.topic == world.settings.events), None)
 
-    monkeypatch.setattr(faust_app._Consumer, "perform_seek", perform_seek)
-    monkeypatch.setattr(faust_app._Thread, "_fetch_records", fetch_records)
+    monkeypatch.setattr(LedgerConsumer, "perform_seek", perform_seek)
+    monkeypatch.setattr(LedgerConsumerThread, "_fetch_records", fetch_records)
 
 
 async def _three_lives(world: World) -> None:

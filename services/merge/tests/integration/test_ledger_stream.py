@@ -13,7 +13,8 @@ from cinelog_common.kafka.embedded import EmbeddedBroker
 from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.kafka.records import Record
 from cinelog_merge.adapters import faust_recovery
-from cinelog_merge.adapters.faust_app import FaustLedger, FaustSettings
+from cinelog_merge.adapters.faust_app import FaustLedger
+from cinelog_merge.adapters.faust_client import FaustSettings
 from cinelog_merge.adapters.table_values import frame
 from cinelog_testkit.waiting import eventually, within
 

@@ -14,130 +14,22 @@ reasons that were measured on faust-streaming 0.15.3:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import faust
-from cinelog_common.contract import topics
-from cinelog_common.contract.values import Value
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
-from cinelog_common.kafka import wakeups
-from cinelog_common.kafka.group import close
 from cinelog_common.kafka.producer import Producer
 from cinelog_common.kafka.records import Record
-from faust.tables.table import Table
-from faust.transport.consumer import ConsumerThread
-from faust.transport.drivers import aiokafka as driver
 from loguru import logger
-from mode.threads import WorkerThread
 
-from cinelog_merge.adapters.faust_recovery import LedgerTableManager, check_pin
-from cinelog_merge.adapters.table_values import frame, place_of, unframe
+from cinelog_merge.adapters.faust_client import FaustSettings, build_app
+from cinelog_merge.adapters.faust_recovery import check_pin
+from cinelog_merge.adapters.table_values import frame, unframe
 from cinelog_merge.domain.state import Place
 
-TABLE = "jobs"
-
-PARTING_S = 2.0
-"""How long the last commit may take, and the calls that are still under way."""
-
 Body = Callable[[Record], Awaitable[None]]
-
-
-class FaustSettings(Value, frozen=True, kw_only=True):
-    """How the ledger runs.
-
-    The changelog is `{group}-jobs-changelog`: it and `events` must exist, with the same number of partitions.
-    """
-
-    bootstrap: str
-    folder: Path
-    """For Faust's empty data folders; anything may delete it while nobody runs."""
-    group: str = topics.LEDGER_APP
-    events: str = topics.EVENTS
-    session_s: float = 15.0
-    heartbeat_s: float = 3.0
-    commit_interval_s: float = 1.0
-    leave_s: float = 15.0
-    """After how long leaving the group is given up; a broker that is silent takes half of it."""
-
-    @property
-    def changelog(self) -> str:
-        """The topic the table is recovered from."""
-        return f"{self.group}-{TABLE}-changelog"
-
-
-class LedgerTable(Table):  # type: ignore[misc]
-    """A table whose recovery never goes back in time."""
-
-    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Apply the records that are not older than what is known; drop what is no value of ours."""
-        newest: dict[bytes, Place] = {}
-        kept = []
-        for event in batch:
-            key, place = event.key, place_of(event.message.value)
-            if key is None or place is None:
-                logger.bind(action="ledger.changelog").warning(
-                    "A record that is no job's state was ignored at {}.", event.message.tp
-                )
-                continue
-            known = newest.get(key) or place_of(self.data.get(key)) or place
-            if place >= known:
-                newest[key] = place
-                kept.append(event)
-        super().apply_changelog_batch(kept)
-
-
-class _Worker(WorkerThread):  # type: ignore[misc]
-    def __init__(self, service: Any, **options: Any) -> None:
-        super().__init__(service, **options)
-        self.daemon = True  # whatever it hangs in, the process may end
-
-
-class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    Worker = _Worker
-
-    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
-        consumer = super()._create_consumer(loop)
-        for address in consumer._client._bootstrap_servers:  # noqa: SLF001
-            wakeups.attach(consumer._client, address)  # noqa: SLF001
-        return consumer
-
-    async def on_thread_stop(self) -> None:
-        # aiokafka's own stop waits for a join under way or a silent broker: 36 to 82 s.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PARTING_S):
-                await ConsumerThread.on_thread_stop(self)
-        if self._consumer is not None:
-            await close(self._consumer)
-
-
-class _Consumer(driver.Consumer):  # type: ignore[misc]
-    def _new_consumer_thread(self) -> Any:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
-
-    async def on_stop(self) -> None:
-        # The last commit: what it does not reach comes again.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PARTING_S):
-                await super().on_stop()
-
-
-class _Transport(driver.Transport):  # type: ignore[misc]
-    Consumer = _Consumer
-
-
-class _Boot(faust.App.BootStrategy):  # type: ignore[misc]
-    enable_web = False
-    enable_sensors = False  # the monitor samples the event loop once a second, for a page nobody opens
-
-
-class _App(faust.App):  # type: ignore[misc]
-    BootStrategy = _Boot
-
-    def _new_transport(self) -> Any:
-        return _Transport(self.conf.broker_consumer, self)
 
 
 class FaustLedger:
@@ -178,7 +70,7 @@ class FaustLedger:
             self.settings.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.settings.folder, error) from error
-        self._app, self._table = _build(self.settings, self._consume)
+        self._app, self._table = build_app(self.settings, self._consume)
         self._app.loop = asyncio.get_running_loop()
         self._app.finalize()
         self._starting = asyncio.create_task(self._run(), name="ledger")
@@ -318,39 +210,6 @@ class FaustLedger:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait({self._starting, stopping})
-
-
-def _build(settings: FaustSettings, consume: Callable[[Any], Awaitable[None]]) -> tuple[Any, Any]:
-    addresses = [f"kafka://{address}" for address in settings.bootstrap.split(",")]
-    app = _App(
-        settings.group,
-        broker=addresses,
-        datadir=settings.folder / "faust",
-        store="memory://",
-        processing_guarantee="at_least_once",
-        autodiscover=False,
-        broker_session_timeout=settings.session_s,
-        broker_heartbeat_interval=settings.heartbeat_s,
-        broker_request_timeout=max(30.0, settings.session_s),
-        broker_commit_interval=settings.commit_interval_s,
-        # Its only task is to log that nothing was committed, which is so whenever nothing arrives.
-        broker_commit_livelock_soft_timeout=3600.0,
-        consumer_auto_offset_reset="earliest",
-        consumer_metadata_max_age_ms=30_000,
-        topic_allow_declare=False,
-        topic_disable_leader=True,
-        table_standby_replicas=0,
-        web_enabled=False,
-        TableManager=LedgerTableManager,
-    )
-    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-    table = LedgerTable(app, name=TABLE, key_type=bytes, value_type=bytes)
-    app.tables.add(table)
-    topic = app.topic(settings.events, allow_empty=True, **raw)
-    agent = app.agent(topic, name="ledger", concurrency=1)(consume)
-    # With more, an offset beyond an unfinished event was committed, and the event never came back.
-    assert agent.concurrency == 1
-    return app, table
 
 
 def _record(message: Any) -> Record:
