@@ -163,7 +163,9 @@ class Tracker:
         self._done |= mark.done
         self._next = max(self._next, mark.watermark)
         for offset, count in mark.starts.items():
-            self._starts[offset] = max(self._starts.get(offset, 0), count + (offset in self._running))
+            # Our own running start may be in that count or not, as the parting commit was accepted or not:
+            # one too few is safe, one too many at every rebalance would make poison of sound work.
+            self._starts[offset] = max(self._starts.get(offset, 0), count)
         self._forget_finished()
         return frozenset(finished)
 

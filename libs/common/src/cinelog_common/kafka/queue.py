@@ -24,8 +24,9 @@ from cinelog_common.kafka.work import Ending, Handler, Hooks, Work
 
 POLL_S = 5.0
 BROKER_RETRY_S = 1.0
-PARTING_TRIES = 10
+PARTING_TRIES = 30
 PARTING_S = 1.0
+PARTING_PAUSE_S = 0.1
 HOOK_RETRY_S = (0.5, 30.0)
 
 
@@ -126,7 +127,7 @@ class WorkQueue:
         for _ in range(PARTING_TRIES):
             if not self._loops or await self._commits.part(PARTING_S):
                 break
-            await asyncio.sleep(PARTING_S / PARTING_TRIES)
+            await asyncio.sleep(PARTING_PAUSE_S)
         for loop in self._loops:
             loop.cancel()
         if self._loops:

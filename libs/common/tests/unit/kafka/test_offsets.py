@@ -172,6 +172,17 @@ def test_what_another_member_finished_meanwhile_is_no_longer_in_hand() -> None:
     assert tracker.starts(5) == 2
 
 
+def test_our_own_start_is_not_counted_twice_when_its_commit_comes_back() -> None:
+    tracker = Tracker(Mark(watermark=0))
+    tracker.take(0)
+    tracker.start(0)
+
+    for _ in range(5):
+        tracker.merge(tracker.mark())
+
+    assert tracker.mark().starts == {0: 1}
+
+
 def test_another_members_lower_commit_does_not_undo_ours() -> None:
     tracker = Tracker(Mark(watermark=0))
     for offset in range(3):

@@ -24,7 +24,7 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing wait for its next try."""
     monkeypatch.setattr(queue_module, "BROKER_RETRY_S", 0.0)
     monkeypatch.setattr(queue_module, "HOOK_RETRY_S", (0.0, 0.0))
-    monkeypatch.setattr(queue_module, "PARTING_S", 0.01)
+    monkeypatch.setattr(queue_module, "PARTING_PAUSE_S", 0.0)
     monkeypatch.setattr(commits, "RETRY_S", 0.0)
     monkeypatch.setattr(rebalance, "RETRY_S", 0.0)
 
