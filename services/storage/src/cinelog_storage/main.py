@@ -13,7 +13,7 @@ from cinelog_common.worker import Worker, WorkerSpec
 from cinelog_storage.adapters.folder import FolderShelves
 from cinelog_storage.adapters.gallery_child import Gallerist
 from cinelog_storage.agents import Mirror
-from cinelog_storage.handlers import OutputPublisher, Parts
+from cinelog_storage.handlers import Galleries, OutputPublisher
 from cinelog_storage.settings import Settings
 
 MIRROR_GROUP = "cinelog-mirror"
@@ -57,9 +57,9 @@ def build(settings: Settings, platform: Platform) -> Service:
     publisher = OutputPublisher(
         platform.objects,
         platform.announcer("storage"),
-        parts=Parts(Gallerist(children), FolderShelves(platform.objects, platform.documents)),
+        galleries=Galleries(platform.objects, Gallerist(children), scratch=platform.scratch),
+        shelves=FolderShelves(platform.objects, platform.documents),
         clock=platform.clock,
-        scratch=platform.scratch,
     )
     worker = Worker(
         WorkerSpec(

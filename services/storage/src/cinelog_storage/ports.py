@@ -1,5 +1,6 @@
 """What storage needs from outside, in its own words."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from cinelog_common.contract.events import Event
@@ -55,25 +56,34 @@ class Gallerist(Protocol):
 
 
 class Shelf(Protocol):
-    """A destination outside the object store."""
+    """A destination outside the object store, for one run of one job."""
 
-    async def place(self, output: Output, *, title: str, job: str) -> Output:
-        """Put one output there, whole or not at all, and return it with its `path`.
+    async def stage(self, outputs: Sequence[Output], *, title: str) -> tuple[Output, ...]:
+        """Bring `outputs` there, hidden, and return them with the `path` each will have.
+
+        All of it, or none. Doing it again begins anew.
 
         Raises:
+            TransientError: A store does not answer.
             PermanentError: No space, or not writable.
         """
 
-    async def remove(self, outputs: tuple[Output, ...]) -> None:
-        """Take back what was placed for a run that did not win."""
+    async def reveal(self, outputs: Sequence[Output]) -> tuple[Output, ...]:
+        """Make what was staged visible, each output whole; return them with the paths they have now.
+
+        Doing it again changes nothing. What is no longer there has no `path`.
+
+        Raises:
+            TransientError: A store does not answer.
+            PermanentError: Not writable any more.
+        """
+
+    async def discard(self) -> None:
+        """Remove what was staged and not revealed, if there is something."""
 
 
 class ShelfMaker(Protocol):
     """Opens destinations."""
 
-    def open(self, destination: str) -> Shelf:
-        """Return the shelf at `destination`.
-
-        Raises:
-            PermanentError: It cannot be written.
-        """
+    def open(self, destination: str, *, job: str, run: int) -> Shelf:
+        """Return the shelf at `destination`; nothing is touched yet."""

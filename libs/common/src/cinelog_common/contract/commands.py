@@ -147,6 +147,7 @@ class PublishOutput(Command, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     extent: Extent = Extent()
     recipe: Recipe | None = None
+    tracks: tuple[Track, ...] = ()
     destination: str | None = None
     title: str = ""
     source_url: str = ""

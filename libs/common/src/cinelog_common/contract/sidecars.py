@@ -61,6 +61,8 @@ class Manifest(Value, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
     failure: Failure | None = None
+    destination: str | None = None
+    """The folder in which `outputs` have their paths, if they were put into one."""
 
 
 def encode_document(value: Value) -> bytes:

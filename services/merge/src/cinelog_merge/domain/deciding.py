@@ -216,6 +216,8 @@ def _tombstone(state: LedgerState, outcome: str, failure: Failure | None = None)
         run=state.run,
         outcome=outcome,
         failure=failure,
+        # So that what a dead attempt left there, hidden, is swept away.
+        destination=request.options.destination if request else None,
         title=_title(state),
         source_url=request.source.url if request else "",
     )
@@ -374,6 +376,7 @@ def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> Publi
         outputs=assembled.outputs if assembled else (),
         extent=extent,
         recipe=run.recipe.recipe if run.recipe else None,
+        tracks=_tracks(run),
         destination=request.options.destination,
         title=_title(state),
         source_url=request.source.url,

@@ -1,25 +1,34 @@
-"""A folder as a destination: files named after the title, each whole or not there at all."""
+"""A folder as a destination: files named after the title, each whole or not there at all.
+
+Everything is first brought into a hidden folder beside its place, so that what
+commits the run lies between two renames and never waits for a copy. A job
+knows its own files by stamps in the documents; anything else is somebody
+else's and is never written over.
+"""
 
 import asyncio
-import contextlib
-import errno
-import os
-import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
-from cinelog_common.collections import PUBLICATIONS
 from cinelog_common.contract.values import Output
 from cinelog_common.documents.ports import DocumentStore
 from cinelog_common.errors import Category, PermanentError
+from cinelog_common.ids import name_id
 from cinelog_common.objects.ports import ObjectStore
+from loguru import logger
 from msgspec.structs import replace
 
+from cinelog_storage.adapters.claims import Claims, fitting
+from cinelog_storage.adapters.files import moved_into_place, placed, stamp_of, translated, written
+from cinelog_storage.domain.holdings import with_stamps
 from cinelog_storage.domain.names import file_name, numbered
+from cinelog_storage.domain.playlists import flattened, is_plain, renamed, uris
 
-_URI = re.compile(r'^(?!#)(.+)$|URI="([^"]+)"', re.MULTILINE)
+COPIES_AT_A_TIME = 4
+MASTER = "master.m3u8"
 
 
 class FolderShelves:
@@ -29,154 +38,152 @@ class FolderShelves:
         self._objects = objects
         self._documents = documents
 
-    def open(self, destination: str) -> "FolderShelf":
-        """Return the shelf at `destination`; the folder is made if it is missing."""
-        folder = Path(destination)
-        with _translated(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        return FolderShelf(folder, self._objects, self._documents)
+    def open(self, destination: str, *, job: str, run: int) -> "FolderShelf":
+        """Return the shelf at `destination`; nothing is touched yet."""
+        claims = Claims(self._documents, Path(destination).absolute(), job)
+        return FolderShelf(self._objects, claims, stage=f".cinelog-{name_id('stage', job, run)}")
 
 
 class FolderShelf:
-    """One folder."""
+    """One folder, for one run of one job."""
 
-    def __init__(self, folder: Path, objects: ObjectStore, documents: DocumentStore) -> None:
-        self._folder = folder
+    def __init__(self, objects: ObjectStore, claims: Claims, *, stage: str) -> None:
         self._objects = objects
-        self._documents = documents
+        self._claims = claims
+        self._folder = claims.folder
+        self._stage = self._folder / stage
+        self._turns = asyncio.Semaphore(COPIES_AT_A_TIME)
 
-    async def place(self, output: Output, *, title: str, job: str) -> Output:
-        """Put one output into the folder and return it with its path."""
-        name = await self._name(title, job)
-        with _translated(self._folder):
-            if output.kind == "hls":
-                path = await self._place_playlists(output, self._folder / name)
-            elif output.kind == "thumbnails":
-                path = await self._place_cues(output, name)
-            else:
-                path = self._folder / _path_of(output, name)
-                await self._place_file(output.key, path)
-        return replace(output, path=str(path))
+    async def stage(self, outputs: Sequence[Output], *, title: str) -> tuple[Output, ...]:
+        """Bring `outputs` within a rename of their places."""
+        with translated(self._folder):
+            await asyncio.to_thread(self._make_stage)
+            try:
+                holding = await self._claims.take(file_name(title), lambda name: _targets(outputs, name))
+                names = _targets(outputs, holding.name)
+                for output, name in zip(outputs, names, strict=True):
+                    await self._bring(output, self._stage / name, holding.name)
+                stamps = {name: await asyncio.to_thread(stamp_of, self._stage / name) for name in names}
+                await self._claims.keep(lambda known: with_stamps(known, stamps))
+            except BaseException:
+                # A full disk must not stay full of what nobody will see.
+                await asyncio.to_thread(shutil.rmtree, self._stage, ignore_errors=True)
+                raise
+        return tuple(
+            replace(output, path=str(self._folder / _entry(output, name)))
+            for output, name in zip(outputs, names, strict=True)
+        )
 
-    async def remove(self, outputs: tuple[Output, ...]) -> None:
-        """Take back what was placed."""
-        for output in outputs:
-            if output.path is None:
-                continue
-            path = Path(output.path)
-            if output.kind == "hls":
-                await asyncio.to_thread(shutil.rmtree, path.parent, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    async def reveal(self, outputs: Sequence[Output]) -> tuple[Output, ...]:
+        """Rename what was staged into its places; what is there already stays."""
+        with translated(self._folder):
+            shown = tuple([await self._reveal(output) for output in outputs])
+            await asyncio.to_thread(shutil.rmtree, self._stage, ignore_errors=True)
+            await self._claims.keep(lambda known: replace(known, shown=True))
+        return shown
 
-    async def _name(self, title: str, job: str) -> str:
-        """Return the title's first name that no other job has taken here."""
-        wanted = file_name(title)
+    async def discard(self) -> None:
+        """Remove what was staged."""
+        await asyncio.to_thread(shutil.rmtree, self._stage, ignore_errors=True)
+
+    def _make_stage(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._stage, ignore_errors=True)
+        self._stage.mkdir(exist_ok=True)
+
+    async def _reveal(self, output: Output) -> Output:
+        if output.path is None:
+            return output
+        inner = Path(output.path).relative_to(self._folder)
+        staged = self._stage / inner.parts[0]
+        if not staged.exists():
+            # Another attempt was here before; or somebody has removed its work since.
+            return output if Path(output.path).exists() else replace(output, path=None)
+        holding = await self._claims.holding()
+        stem = Path(inner.parts[0])
         count = 1
         while True:
-            name = numbered(wanted, count)
-            place = str(self._folder / name)
-            if await self._documents.insert(PUBLICATIONS.name, place, {"job": job, "at": 0}):
-                if not any(self._folder.glob(f"{_escaped(name)}.*")) and not (self._folder / name).exists():
-                    return name
-                # Somebody else's files: never write over what is not ours.
-                await self._documents.put(PUBLICATIONS.name, place, {"job": "", "at": 0}, (1, 0))
-            else:
-                known = await self._documents.get(PUBLICATIONS.name, place)
-                if known is not None and known.body.get("job") == job:
-                    return name
+            name = stem.name if count == 1 else f"{numbered(stem.stem, count)}{stem.suffix}"
+            target = self._folder / name
+            ours = await asyncio.to_thread(fitting, holding, target)
+            if ours and await asyncio.to_thread(moved_into_place, staged, target):
+                return replace(output, path=str(self._folder.joinpath(name, *inner.parts[1:])))
+            # Put there since the name was chosen: the manifest holds, and the event tells the true path.
+            logger.bind(action="shelf.occupied").warning("{} is somebody else's", target)
             count += 1
 
-    async def _place_file(self, key: str, path: Path) -> None:
+    async def _bring(self, output: Output, path: Path, name: str) -> None:
+        # Whole under its name even here: an attempt that was thought dead may be about to reveal it.
         part = path.with_name(f".{uuid.uuid4().hex}.part")
-        try:
+        if output.kind == "hls":
+            await self._bring_playlists(output.key, part)
+        elif output.kind == "thumbnails":
+            text = (await self._objects.get(output.key)).decode()
+            await asyncio.to_thread(written, part, text.replace("sprite.jpg#", f"{quote(name)}.sprite.jpg#"))
+        else:
+            await self._bring_file(output.key, part)
+        await asyncio.to_thread(part.rename, path)
+
+    async def _bring_file(self, key: str, path: Path) -> None:
+        async with self._turns:
             source = self._objects.local_path(key)
-            if source is None:
-                await self._objects.fetch_to(key, part)
+            if source is None or not await asyncio.to_thread(source.exists):
+                await self._objects.fetch_to(key, path)
             else:
-                await asyncio.to_thread(_link_or_copy, source, part)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+                await asyncio.to_thread(placed, source, path)
 
-    async def _place_cues(self, output: Output, name: str) -> Path:
-        """Put the sprite sheet's cues beside it, under the name it has here."""
-        path = self._folder / f"{name}.sprite.vtt"
-        text = (await self._objects.get(output.key)).decode()
-        part = path.with_name(f".{uuid.uuid4().hex}.part")
-        part.write_text(text.replace("sprite.jpg#", f"{name}.sprite.jpg#"))
-        part.replace(path)
-        return path
-
-    async def _place_playlists(self, output: Output, folder: Path) -> Path:
+    async def _bring_playlists(self, key: str, folder: Path) -> None:
         """Put a multivariant playlist with everything it refers to into a folder of its own."""
-        part = folder.with_name(f".{uuid.uuid4().hex}.part")
-        try:
-            part.mkdir()
-            base = output.key.rpartition("/")[0]
-            master = (await self._objects.get(output.key)).decode()
-            (part / "master.m3u8").write_text(master)
-            for uri in dict.fromkeys(_uris(master)):
-                await self._place_playlist(f"{base}/{uri}", part / uri, base)
-            if folder.exists():
-                await asyncio.to_thread(shutil.rmtree, folder)
-            part.rename(folder)
-        finally:
-            await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
-        return folder / "master.m3u8"
+        await asyncio.to_thread(folder.mkdir)
+        base = key.rpartition("/")[0]
+        master = (await self._objects.get(key)).decode()
+        for uri in uris(master):
+            if not is_plain(uri):
+                raise PermanentError(f"{key} refers to {uri[:80]!r}.", category=Category.INTERNAL)
+            await self._bring_playlist(f"{base}/{uri}", folder / uri)
+        await asyncio.to_thread(written, folder / MASTER, master)
 
-    async def _place_playlist(self, key: str, path: Path, base: str) -> None:
+    async def _bring_playlist(self, key: str, path: Path) -> None:
         """Put a media playlist and its segments below a folder of the strand's name."""
         text = (await self._objects.get(key)).decode()
-        strand = path.stem
-        (path.parent / strand).mkdir(exist_ok=True)
-        names = {uri: f"{strand}/{uri.rpartition('/')[2]}" for uri in _uris(text)}
-        for uri, name in names.items():
-            await self._place_file(os.path.normpath(f"{base}/{uri}"), path.parent / name)
-        path.write_text(_URI.sub(lambda match: _renamed(match, names), text))
+        names = flattened(uris(text), path.stem)
+        await asyncio.to_thread((path.parent / path.stem).mkdir)
+        async with asyncio.TaskGroup() as group:
+            for uri, name in names.items():
+                group.create_task(self._bring_file(_joined(key, uri), path.parent / name))
+        await asyncio.to_thread(written, path, renamed(text, names))
 
 
-def _path_of(output: Output, name: str) -> str:
+def _targets(outputs: Sequence[Output], name: str) -> list[str]:
+    targets: list[str] = []
+    for output in outputs:
+        target = _target(output, name)
+        # Two of a kind keep the names they have in the store.
+        targets.append(target if target not in targets else f"{name}.{output.key.rpartition('/')[2]}")
+    return targets
+
+
+def _target(output: Output, name: str) -> str:
     suffix = output.key.rpartition(".")[2]
-    return f"{name}.sprite.{suffix}" if output.kind == "sprite" else f"{name}.{suffix}"
+    match output.kind:
+        case "hls":
+            return name
+        case "sprite" | "thumbnails":
+            return f"{name}.sprite.{suffix}"
+        case _:
+            return f"{name}.{suffix}"
 
 
-def _uris(playlist: str) -> list[str]:
-    return [match[1] or match[2] for match in _URI.finditer(playlist)]
+def _entry(output: Output, target: str) -> str:
+    return f"{target}/{MASTER}" if output.kind == "hls" else target
 
 
-def _renamed(match: re.Match[str], names: dict[str, str]) -> str:
-    uri = match[1] or match[2]
-    return match[0].replace(uri, names.get(uri, uri))
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", name)
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    """Hard-link where the file system allows it: a film is not copied to be in two places."""
-    try:
-        target.hardlink_to(source)
-    except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOTSUP}:
-            raise
-        shutil.copyfile(source, target)
-
-
-@contextlib.contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise PermanentError(
-                f"There is no space left in {folder}.",
-                category=Category.NO_SPACE,
-                action="Free some space, then run it again.",
-            ) from error
-        raise PermanentError(
-            f"{folder} cannot be written: {error.strerror or error}.",
-            category=Category.NOT_WRITABLE,
-            action="Choose another folder, or change its permissions.",
-        ) from error
+def _joined(key: str, uri: str) -> str:
+    """Return the key of `uri` as seen from `key`; the store refuses what leads out of it."""
+    parts = key.split("/")[:-1]
+    for part in uri.split("/"):
+        if part == ".." and parts:
+            parts.pop()
+        else:
+            parts.append(part)
+    return "/".join(parts)

@@ -14,7 +14,7 @@ class Gallerist:
         self._pool = pool
 
     async def make(self, order: GalleryOrder) -> Gallery:
-        """Make the files."""
+        """Make the files; a child that answers nonsense is as good as dead."""
         async with self._pool.child() as child:
             await child.send(msgspec.json.encode(order))
             answer = msgspec.json.decode(await child.receive(), type=GalleryAnswer)

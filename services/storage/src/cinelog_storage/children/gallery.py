@@ -3,7 +3,10 @@
 Run as a child: one JSON order in, one JSON answer out.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,65 +34,111 @@ POSTER, SPRITE, VTT = "poster.jpg", "sprite.jpg", "sprite.vtt"
 _LUMA = "cinelog.luma"
 _QUALITY = 5 * 118
 """libavcodec's quality 5 of 31, in its lambda units."""
+_WIDEST = 4096
+"""Pixels of a side; transcode makes far smaller ones."""
+
+_MOST_PICTURES = 200_000
+"""Four days of film; what comes after them has no tile."""
 
 
-class _Picture:
-    """One JPEG and when it is shown."""
+class BrokenPictureError(Exception):
+    """A picture that transcode never made."""
 
-    def __init__(self, packet: Packet, time_base: tuple[int, int]) -> None:
-        luma = next((data for kind, data in packet.side_data if kind == _LUMA), b"{}")
-        facts = msgspec.json.decode(luma, type=dict[str, float])
-        at_s = float(Fraction((packet.pts or 0) * time_base[0], time_base[1]))
-        self.data = packet.data
-        self.candidate = Candidate(
-            at_s=at_s, mean=facts.get("mean", 128.0), variance=facts.get("variance", 1000.0)
-        )
+
+class _Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one JPEG lies, when it is shown and how it looks; not its bytes: hours of film have thousands."""
+
+    bundle: str
+    number: int
+    candidate: Candidate
 
 
 def handle(payload: bytes, send: Send) -> None:
-    """GalleryAnswer one order."""
+    """Answer one order."""
     order = msgspec.json.decode(payload, type=GalleryOrder)
     try:
         answer = GalleryAnswer(gallery=make(order))
-    except (BundleError, av.FFmpegError, msgspec.DecodeError) as error:
+    except (BundleError, BrokenPictureError, av.FFmpegError, msgspec.DecodeError) as error:
         answer = GalleryAnswer(broken=str(error))
     send(msgspec.json.encode(answer))
 
 
 def make(order: GalleryOrder) -> Gallery:
-    """Write poster, sprite sheet and its WebVTT file into the order's folder."""
-    pictures = [picture for name in order.bundles for picture in _read(Path(name))]
+    """Write poster, sprite sheet and its WebVTT file into the order's folder.
+
+    Reads the bundles twice: once to choose, once for the hundred pictures that were chosen.
+
+    Raises:
+        BundleError: A bundle is damaged.
+        BrokenPictureError: A picture cannot be decoded, or is not a small one.
+    """
+    pictures = [*islice((picture for name in order.bundles for picture in _listed(name)), _MOST_PICTURES)]
     pictures.sort(key=lambda picture: picture.candidate.at_s)
     index = poster_index([picture.candidate for picture in pictures])
     if index is None:
         return Gallery()
-    folder = Path(order.folder)
-    (folder / POSTER).write_bytes(pictures[index].data)
-    poster = _decode(pictures[index].data)
     shown = [pictures[number] for number in chosen_tiles(len(pictures))]
-    sheet, tile = _sheet(shown)
+    data = _read([pictures[index], *shown])
+    folder = Path(order.folder)
+    (folder / POSTER).write_bytes(data[0])
+    poster = _decode(data[0])
+    sheet, tile = _sheet(data[1:])
     (folder / SPRITE).write_bytes(sheet)
     tiles = layout([picture.candidate.at_s for picture in shown], tile=tile, duration_s=order.duration_s)
     (folder / VTT).write_text(webvtt(tiles, tile=tile, image=SPRITE))
     return Gallery(poster=POSTER, sprite=SPRITE, vtt=VTT, width=poster.width, height=poster.height)
 
 
-def _read(path: Path) -> list[_Picture]:
-    with BundleReader.open(path) as reader:
-        return [_Picture(packet, reader.parameters.time_base) for packet in reader]
+def _listed(name: str) -> Iterator[_Picture]:
+    with BundleReader.open(name) as reader:
+        for number, packet in enumerate(reader):
+            yield _Picture(
+                bundle=name, number=number, candidate=_candidate(packet, reader.parameters.time_base)
+            )
+
+
+def _candidate(packet: Packet, time_base: tuple[int, int]) -> Candidate:
+    luma = next((data for kind, data in packet.side_data if kind == _LUMA), b"{}")
+    facts = msgspec.json.decode(luma, type=dict[str, float])
+    return Candidate(
+        at_s=float(Fraction((packet.pts or 0) * time_base[0], time_base[1])),
+        mean=facts.get("mean", 128.0),
+        variance=facts.get("variance", 1000.0),
+    )
+
+
+def _read(chosen: Sequence[_Picture]) -> list[bytes]:
+    """Return the bytes of the chosen pictures, in their order; each bundle is opened once."""
+    wanted: defaultdict[str, set[int]] = defaultdict(set)
+    for picture in chosen:
+        wanted[picture.bundle].add(picture.number)
+    found = {
+        (name, number): packet.data
+        for name, numbers in wanted.items()
+        for number, packet in _packets(name)
+        if number in numbers
+    }
+    return [found[picture.bundle, picture.number] for picture in chosen]
+
+
+def _packets(name: str) -> Iterator[tuple[int, Packet]]:
+    with BundleReader.open(name) as reader:
+        yield from enumerate(reader)
 
 
 def _decode(data: bytes) -> VideoFrame:
     decoder = CodecContext.create("mjpeg", "r")
     assert isinstance(decoder, VideoCodecContext)
     frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+    if not frames or max(frames[0].width, frames[0].height) > _WIDEST:
+        raise BrokenPictureError("a small picture is empty or not small")
     return frames[0]
 
 
-def _sheet(pictures: list[_Picture]) -> tuple[bytes, tuple[int, int]]:
+def _sheet(pictures: Sequence[bytes]) -> tuple[bytes, tuple[int, int]]:
     """Return the sheet as JPEG, and the size of a tile in it."""
-    first = _decode(pictures[0].data)
-    width = min(TILE_WIDTH, first.width - first.width % 2)
+    first = _decode(pictures[0])
+    width = max(2, min(TILE_WIDTH, first.width - first.width % 2))
     height = max(2, round(first.height * width / first.width / 2) * 2)
     rows = -(-len(pictures) // COLUMNS)
     columns = min(COLUMNS, len(pictures))
@@ -112,7 +161,9 @@ def _sheet(pictures: list[_Picture]) -> tuple[bytes, tuple[int, int]]:
         last = step
     graph.configure()
     for number, picture in enumerate(pictures):
-        frame = _decode(picture.data)
+        frame = _decode(picture)
+        if (frame.width, frame.height) != (first.width, first.height):
+            raise BrokenPictureError("the small pictures are of several sizes")
         frame.pts = number
         source.push(frame)
     source.push(None)

@@ -8,6 +8,7 @@ from cinelog_common.contract.values import Value
 COLUMNS = 10
 MAX_TILES = 100
 TILE_WIDTH = 160
+_MOMENT_S = 1.0
 _DARK, _BRIGHT, _FLAT = 24.0, 232.0, 60.0
 """Mean luma below or above, or a variance below, which a picture shows next to nothing."""
 
@@ -57,7 +58,9 @@ def chosen_tiles(count: int) -> list[int]:
 
 def layout(times_s: Sequence[float], *, tile: tuple[int, int], duration_s: float) -> list[Tile]:
     """Return the place of each picture, row by row, and how long it stands for the film."""
-    ends = [*times_s[1:], max(duration_s, times_s[-1] if times_s else 0.0)]
+    last_s = times_s[-1] if times_s else 0.0
+    # Where nobody knows how long the film is, its last picture still stands for a moment.
+    ends = [*times_s[1:], duration_s if duration_s > last_s else last_s + _MOMENT_S]
     return [
         Tile(
             x=(index % COLUMNS) * tile[0],

@@ -1,0 +1,73 @@
+"""What `metadata.json` says of a result: enough for a player's page or a library. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cinelog_common.contract.commands import PublishOutput
+from cinelog_common.contract.values import Output, Recipe, Track
+
+
+def metadata_of(command: PublishOutput, outputs: Sequence[Output]) -> dict[str, Any]:
+    """Return the document: title, duration, codecs, sizes, frame rate and sound tracks, as far as known."""
+    return {
+        "title": command.title,
+        "source_url": command.source_url,
+        "duration_s": command.duration_s,
+        "video": _video(command.recipe, command.tracks, outputs),
+        "audio": [_audio(track) for track in command.tracks if track.kind == "audio"],
+        "outputs": [_output(output) for output in outputs],
+        "warnings": list(command.warnings),
+    }
+
+
+def _video(
+    recipe: Recipe | None, tracks: Sequence[Track], outputs: Sequence[Output]
+) -> dict[str, Any] | None:
+    shown = next(
+        (output for output in outputs if output.kind in {"mp4", "webm", "hls"} and output.width), None
+    )
+    frames = next((output.frames for output in outputs if output.frames is not None), None)
+    if recipe is not None and shown is not None:
+        return {
+            "codec": recipe.codec,
+            "width": shown.width,
+            "height": shown.height,
+            "frames": frames,
+            "frame_rate": _rate(recipe.frame_rate),
+            "renditions": [
+                {"name": one.name, "width": one.width, "height": one.height} for one in recipe.renditions
+            ],
+        }
+    copied = next((track for track in tracks if track.kind == "video"), None)
+    if copied is None:
+        return None
+    return {
+        "codec": copied.codec,
+        "width": copied.width,
+        "height": copied.height,
+        "frames": frames,
+        "frame_rate": _rate(copied.frame_rate),
+        "renditions": [],
+    }
+
+
+def _rate(rate: tuple[int, int]) -> float | None:
+    return round(rate[0] / rate[1], 6) if rate[0] > 0 and rate[1] > 0 else None
+
+
+def _audio(track: Track) -> dict[str, Any]:
+    return {
+        "codec": track.codec,
+        "language": track.language,
+        "channels": track.channels,
+        "sample_rate": track.sample_rate,
+    }
+
+
+def _output(output: Output) -> dict[str, Any]:
+    document: dict[str, Any] = {"kind": output.kind, "file": output.key.rpartition("/")[2]}
+    for name in ("size_bytes", "width", "height", "frames", "duration_s"):
+        value = getattr(output, name)
+        if value:
+            document[name] = value
+    return document
