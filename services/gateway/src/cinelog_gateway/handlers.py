@@ -19,6 +19,7 @@ from cinelog_common.contract.values import Options, Source
 from cinelog_common.ids import job_id_of_key
 from loguru import logger
 
+from cinelog_gateway.domain.addresses import shown_url
 from cinelog_gateway.domain.board import PROVISIONAL, is_gone, is_real
 from cinelog_gateway.ports import (
     Announcer,
@@ -89,8 +90,11 @@ class Desk:
         fingerprint = body_fingerprint(source, options)
         job = job_id_of_key(reach.account, secrets.token_hex(16) if key is None else key)
         known = None if key is None else await reach.jobs.find(job)
-        if known is not None and is_real(known):
-            return Submitted(status=_same(known, fingerprint), outcome=Outcome.KNOWN)
+        if known is not None:
+            # What is provisional was announced before this: it comes first in the log, whoever tells of it.
+            same = _same(known, fingerprint)
+            if is_real(known):
+                return Submitted(status=same, outcome=Outcome.KNOWN)
         request = JobRequested(
             job=job,
             account=reach.account,
@@ -106,7 +110,9 @@ class Desk:
             await reach.announcer.announce(first)
             provisional = _provisional(first)
             reach.jobs.accept(provisional)
-            logger.bind(action="job.requested", job_id=job).info("{} as {}", source.url, options.profile)
+            logger.bind(action="job.requested", job_id=job).info(
+                "{} as {}", shown_url(source.url, query=False), options.profile
+            )
             status = await self._until(following, is_real)
         if status is None:
             return Submitted(status=provisional, outcome=Outcome.ACCEPTED)
@@ -187,7 +193,7 @@ def _provisional(request: JobRequested) -> JobStatus:
         version=PROVISIONAL,
         account=request.account,
         fingerprint=request.fingerprint,
-        source_url=request.source.url,
+        source_url=shown_url(request.source.url),
         profile=request.options.profile,
         title=request.options.title or "",
         created_ms=request.requested_ms,

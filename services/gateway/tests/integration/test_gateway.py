@@ -1,108 +1,37 @@
 """The whole service over real sockets, on the in-process broker, a SQLite file and a folder."""
 
 import asyncio
-import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
-from cinelog_common.clock import SystemClock
-from cinelog_common.collections import COLLECTIONS
-from cinelog_common.contract import topics
 from cinelog_common.contract.status import JobState, Progress
-from cinelog_common.documents.sqlite import SqliteDocumentStore
 from cinelog_common.errors import PermanentError, TransientError
-from cinelog_common.journal import Journal
-from cinelog_common.kafka.compacted import CompactedReader
-from cinelog_common.kafka.embedded import EmbeddedBroker
-from cinelog_common.kafka.producer import Producer, ProducerSettings
-from cinelog_common.objects.folder import FolderObjectStore
-from cinelog_common.platform import Platform
-from cinelog_gateway.main import GatewayService, build, build_with_journal
+from cinelog_gateway.main import build
 from cinelog_gateway.settings import Settings
-from cinelog_gateway.testing import LittleLedger
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-TOPICS = [(topic.name, 2) for topic in topics.topics(partitions=2)]
 SOURCE = {"source": "https://films.example/a.mp4"}
 
 
-class Node:
-    """A platform with a gateway on it."""
-
-    def __init__(self, platform: Platform, settings: Settings) -> None:
-        self.platform = platform
-        self.journal = Journal(platform.documents)
-        built = build_with_journal(settings, platform, self.journal)
-        assert isinstance(built, GatewayService)
-        self.gateway = built
-        self.ledger = LittleLedger(platform.producer, CompactedReader, bootstrap=platform.bootstrap)
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.gateway.port}"
-
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=f"http://{self.address}", timeout=10)
-
-
-@contextlib.asynccontextmanager
-async def platform(folder: Path) -> AsyncIterator[Platform]:
-    async with contextlib.AsyncExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker(TOPICS))
-        documents = await SqliteDocumentStore.open(folder / "documents.sqlite", COLLECTIONS)
-        stack.push_async_callback(documents.close)
-        producer = Producer(ProducerSettings(bootstrap=broker.bootstrap))
-        await producer.start()
-        stack.push_async_callback(producer.stop)
-        yield Platform(
-            bootstrap=broker.bootstrap,
-            epoch=1,
-            producer=producer,
-            objects=FolderObjectStore(folder / "objects", durable=False),
-            documents=documents,
-            clock=SystemClock(),
-            scratch=folder / "scratch",
-            worker="test",
-            embedded=True,
-            partitions=2,
-        )
-
-
-@contextlib.asynccontextmanager
-async def running(folder: Path, **settings: object) -> AsyncIterator[Node]:
-    async with platform(folder) as ground:
-        node = Node(ground, Settings(port=0, **settings))
-        await node.ledger.start()
-        try:
-            await node.gateway.start()
-            yield node
-        finally:
-            await node.gateway.stop(1)
-            await node.ledger.stop()
-
-
-def test_a_job_is_submitted_watched_and_its_result_read_in_parts(tmp_path):
+def test_a_job_is_submitted_watched_and_its_result_read_in_parts(node):
     async def scenario():
-        async with running(tmp_path) as node, node.client() as http:
+        async with node() as n, n.client() as http:
             submitted = await http.post("/api/v1/jobs", json=SOURCE, headers={"Idempotency-Key": "k"})
             job = submitted.json()["job"]
             assert submitted.status_code == 201
-            await node.platform.objects.create(f"jobs/{job}/1/output/video.mp4", bytes(1000) + b"end")
+            await n.platform.objects.create(f"jobs/{job}/1/output/video.mp4", bytes(1000) + b"end")
 
-            async with connect(f"ws://{node.address}{submitted.json()['links']['events']}") as watch:
+            async with connect(f"ws://{n.address}{submitted.json()['links']['events']}") as watch:
                 told = [msgspec.json.decode(await watch.recv())]
                 progress = Progress(
                     job=job, run=1, stage="fetch", done=1, total=2, unit="bytes", at_ms=1, subject=""
                 )
-                await node.ledger.progress(progress)
+                await n.ledger.progress(progress)
                 told.append(msgspec.json.decode(await watch.recv()))
-                await node.ledger.change(job, state=JobState.COMPLETED, fraction=1.0)
+                await n.ledger.change(job, state=JobState.COMPLETED, fraction=1.0)
                 told.append(msgspec.json.decode(await watch.recv()))
                 with pytest.raises(ConnectionClosed):
                     await watch.recv()
@@ -121,20 +50,20 @@ def test_a_job_is_submitted_watched_and_its_result_read_in_parts(tmp_path):
     asyncio.run(scenario())
 
 
-def test_stopping_ends_watchers_and_stuck_downloads_within_the_deadline(tmp_path):
+def test_stopping_ends_watchers_and_stuck_downloads_within_the_deadline(node):
     async def scenario():
-        async with running(tmp_path) as node, node.client() as http:
+        async with node() as n, n.client() as http:
             job = (await http.post("/api/v1/jobs", json=SOURCE)).json()["job"]
-            await node.platform.objects.create(f"jobs/{job}/1/output/video.mp4", bytes(30 << 20))
-            async with connect(f"ws://{node.address}/api/v1/jobs/{job}/events") as watch:
+            await n.platform.objects.create(f"jobs/{job}/1/output/video.mp4", bytes(30 << 20))
+            async with connect(f"ws://{n.address}/api/v1/jobs/{job}/events") as watch:
                 await watch.recv()
-                reader, writer = await asyncio.open_connection("127.0.0.1", node.gateway.port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", n.gateway.port)
                 path = f"/api/v1/jobs/{job}/files/output/video.mp4"
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: {node.address}\r\n\r\n".encode())
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {n.address}\r\n\r\n".encode())
                 assert (await reader.readline()).startswith(b"HTTP/1.1 200")
 
                 began = asyncio.get_running_loop().time()
-                await node.gateway.stop(0.5)
+                await n.gateway.stop(0.5)
                 took_s = asyncio.get_running_loop().time() - began
 
                 assert took_s < 3
@@ -145,11 +74,11 @@ def test_stopping_ends_watchers_and_stuck_downloads_within_the_deadline(tmp_path
     asyncio.run(scenario())
 
 
-def test_a_client_that_goes_away_in_the_middle_of_a_file_ends_its_reading(tmp_path):
+def test_a_client_that_goes_away_in_the_middle_of_a_file_ends_its_reading(node):
     async def scenario():
-        async with running(tmp_path) as node, node.client() as http:
+        async with node() as n, n.client() as http:
             job = (await http.post("/api/v1/jobs", json=SOURCE)).json()["job"]
-            await node.platform.objects.create(f"jobs/{job}/1/output/video.mp4", bytes(30 << 20))
+            await n.platform.objects.create(f"jobs/{job}/1/output/video.mp4", bytes(30 << 20))
             async with http.stream("GET", f"/api/v1/jobs/{job}/files/output/video.mp4") as answer:
                 assert answer.headers["content-length"] == str(30 << 20)
 
@@ -172,14 +101,14 @@ def test_a_client_that_goes_away_in_the_middle_of_a_file_ends_its_reading(tmp_pa
         "/static/../main.py",
     ],
 )
-def test_no_address_on_the_wire_leads_out_of_the_readable_folders(tmp_path, path):
+def test_no_address_on_the_wire_leads_out_of_the_readable_folders(node, path):
     async def scenario():
-        async with running(tmp_path) as node, node.client() as http:
+        async with node() as n, n.client() as http:
             job = (await http.post("/api/v1/jobs", json=SOURCE)).json()["job"]
-            await node.platform.objects.create(f"jobs/{job}/1/source/plan.json", b"{}")
-            reader, writer = await asyncio.open_connection("127.0.0.1", node.gateway.port)
+            await n.platform.objects.create(f"jobs/{job}/1/source/plan.json", b"{}")
+            reader, writer = await asyncio.open_connection("127.0.0.1", n.gateway.port)
             target = path.replace("JOB", job)
-            head = f"GET {target} HTTP/1.1\r\nHost: {node.address}\r\nConnection: close\r\n\r\n"
+            head = f"GET {target} HTTP/1.1\r\nHost: {n.address}\r\nConnection: close\r\n\r\n"
             writer.write(head.encode())
             answer = await reader.read()
             writer.close()
@@ -190,11 +119,11 @@ def test_no_address_on_the_wire_leads_out_of_the_readable_folders(tmp_path, path
     asyncio.run(scenario())
 
 
-def test_a_foreign_page_cannot_connect(tmp_path):
+def test_a_foreign_page_cannot_connect(node):
     async def scenario():
-        async with running(tmp_path) as node, node.client() as http:
+        async with node() as n, n.client() as http:
             job = (await http.post("/api/v1/jobs", json=SOURCE)).json()["job"]
-            url = f"ws://{node.address}/api/v1/jobs/{job}/events"
+            url = f"ws://{n.address}/api/v1/jobs/{job}/events"
             with pytest.raises(InvalidStatus) as refused:
                 async with connect(url, origin="https://evil.example"):
                     pass
@@ -204,12 +133,12 @@ def test_a_foreign_page_cannot_connect(tmp_path):
     asyncio.run(scenario())
 
 
-def test_a_port_that_is_taken_is_named(tmp_path):
+def test_a_port_that_is_taken_is_named(ground):
     async def scenario():
-        async with platform(tmp_path) as ground:
+        async with ground() as g:
             with socket.create_server(("127.0.0.1", 0)) as taken:
                 port = taken.getsockname()[1]
-                gateway = build(Settings(port=port), ground)
+                gateway = build(Settings(port=port), g)
                 with pytest.raises(PermanentError, match=f"127.0.0.1:{port}"):
                     await gateway.start()
 
@@ -219,10 +148,10 @@ def test_a_port_that_is_taken_is_named(tmp_path):
     asyncio.run(scenario())
 
 
-def test_signals_and_loggers_are_left_alone(tmp_path):
+def test_signals_and_loggers_are_left_alone(node):
     async def scenario():
         before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-        async with running(tmp_path):
+        async with node():
             during = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
         assert during == before
@@ -230,10 +159,10 @@ def test_signals_and_loggers_are_left_alone(tmp_path):
     asyncio.run(scenario())
 
 
-def test_without_its_topics_the_gateway_says_so_and_leaves_nothing_behind(tmp_path):
+def test_without_its_topics_the_gateway_says_so_and_leaves_nothing_behind(ground):
     async def scenario():
-        async with platform(tmp_path) as ground:
-            nowhere = msgspec.structs.replace(ground, bootstrap="127.0.0.1:1")
+        async with ground() as g:
+            nowhere = msgspec.structs.replace(g, bootstrap="127.0.0.1:1")
             gateway = build(Settings(port=0), nowhere)
             with pytest.raises(TransientError):
                 await asyncio.wait_for(gateway.start(), 60)
@@ -243,12 +172,12 @@ def test_without_its_topics_the_gateway_says_so_and_leaves_nothing_behind(tmp_pa
     asyncio.run(scenario())
 
 
-def test_what_was_accepted_is_known_and_goes_on_under_the_next_epoch(tmp_path):
+def test_what_was_accepted_is_known_and_goes_on_under_the_next_epoch(node):
     async def scenario():
-        async with running(tmp_path) as node, node.client() as http:
+        async with node() as n, n.client() as http:
             first = (await http.post("/api/v1/jobs", json=SOURCE, headers={"Idempotency-Key": "k"})).json()
-        async with running(tmp_path) as node, node.client() as http:
-            (asked_again,) = await node.journal.unfinished()
+        async with node() as n, n.client() as http:
+            (asked_again,) = await n.journal.unfinished()
             second = await http.post("/api/v1/jobs", json=SOURCE, headers={"Idempotency-Key": "k"})
             other = await http.post(
                 "/api/v1/jobs", json={**SOURCE, "crf": 30}, headers={"Idempotency-Key": "k"}

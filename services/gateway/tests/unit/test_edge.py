@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 from cinelog_common.errors import Category, TransientError
-from cinelog_gateway.domain.origins import Policy, permits_host, permits_origin
+from cinelog_gateway.domain.origins import Policy, permits_host, permits_origin, policy
 
 JSON = {"content-type": "application/json"}
 BODY = b'{"source": "https://a.example/b.mp4"}'
@@ -43,6 +43,26 @@ def test_own_names_are_answered(host):
 )
 def test_foreign_names_are_not(host):
     assert not permits_host(Policy(hosts=frozenset({"films.example"})), host)
+
+
+@pytest.mark.parametrize(
+    ("listening", "host", "answered"),
+    [
+        ("0.0.0.0", "192.168.1.7:8080", True),
+        ("::", "[fe80::1]:8080", True),
+        ("0.0.0.0", "evil.example", False),
+        ("0.0.0.0", "films.example", True),
+        ("192.168.1.7", "192.168.1.7:8080", True),
+        ("192.168.1.7", "192.168.1.8:8080", False),
+        ("127.0.0.1", "192.168.1.7", False),
+    ],
+)
+def test_who_listens_on_all_addresses_answers_to_any_of_them_but_to_no_foreign_name(
+    listening, host, answered
+):
+    rules = policy(listening, frozenset({"films.example"}), frozenset())
+
+    assert permits_host(rules, host) == answered
 
 
 @pytest.mark.parametrize(

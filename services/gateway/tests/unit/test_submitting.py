@@ -132,6 +132,37 @@ def test_without_the_ledger_the_job_is_accepted_shown_and_can_be_asked_for_again
     asyncio.run(scenario())
 
 
+def test_another_request_cannot_overtake_one_that_was_accepted(gateway):
+    async def scenario():
+        async with gateway(ledger=False, patience_s=0.05) as g:
+            await g.submit("k", crf=20)
+
+            assert (await g.submit("k", crf=21)).status_code == 409
+            assert len(g.announced()) == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("https://me:secret@films.example:8443/a?key=1", "https://films.example:8443/a?key=1"),
+        ("https://films.example/a@b?c=@d", "https://films.example/a@b?c=@d"),
+        ("/home/me/a@b.mp4", "/home/me/a@b.mp4"),
+    ],
+)
+@pytest.mark.parametrize("ledger", [True, False])
+def test_a_password_in_the_source_is_fetched_with_and_never_shown(gateway, source, shown, ledger):
+    async def scenario():
+        async with gateway(ledger=ledger, patience_s=0.05 if not ledger else 2.0) as g:
+            answer = await g.submit(source=source)
+
+            assert answer.json()["source_url"] == shown
+            assert not ledger or g.ledger.events[0].source.url == source
+
+    asyncio.run(scenario())
+
+
 def test_what_was_accepted_becomes_what_the_ledger_tells(gateway):
     async def scenario():
         async with gateway(ledger=False, patience_s=0.05) as g:

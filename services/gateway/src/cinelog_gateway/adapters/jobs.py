@@ -15,7 +15,7 @@ from cinelog_common.documents.ports import FIRST, Document, DocumentStore, Query
 from cinelog_common.kafka.compacted import ReaderSettings, Take
 from cinelog_common.kafka.records import Record
 
-from cinelog_gateway.adapters.mailbox import Mailbox
+from cinelog_gateway.adapters.mailbox import STAGES, Mailbox
 from cinelog_gateway.domain.board import Board, is_gone, public
 from cinelog_gateway.domain.paging import JobPage, JobQuery, Mark, mark, merged
 
@@ -168,7 +168,8 @@ class LogJobs:
             return
         stages = self._progress.setdefault(progress.job, {})
         self._progress.move_to_end(progress.job)
-        stages[progress.stage] = progress
+        if progress.stage in stages or len(stages) < STAGES:
+            stages[progress.stage] = progress
         if len(self._progress) > _PROGRESS_JOBS:
             self._progress.popitem(last=False)
         self._tell(progress.job, progress)
@@ -186,7 +187,7 @@ class LogJobs:
 
 def _status(document: Document) -> JobStatus:
     body = {name: value for name, value in document.body.items() if name not in {"ledger", "version"}}
-    return msgspec.convert({**body, "version": document.version}, JobStatus, strict=False)
+    return public(msgspec.convert({**body, "version": document.version}, JobStatus, strict=False))
 
 
 def _cursor(status: JobStatus) -> str | None:

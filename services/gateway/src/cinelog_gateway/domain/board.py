@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import msgspec
 from cinelog_common.contract.status import TERMINAL, JobState, JobStatus
 
+from cinelog_gateway.domain.addresses import shown_url
+
 PROVISIONAL = (-1, -1)
 """The version of a snapshot that says only what was accepted here; every real one replaces it."""
 
@@ -16,8 +18,13 @@ def is_real(status: JobStatus) -> bool:
 
 
 def public(status: JobStatus) -> JobStatus:
-    """Return the snapshot without the ledger's own state, which would keep the whole record in memory."""
-    return msgspec.structs.replace(status, ledger=msgspec.Raw(b"null"))
+    """Return the snapshot as it may be shown, without secrets of the source.
+
+    And without the ledger's own state, which would keep the whole record in memory.
+    """
+    return msgspec.structs.replace(
+        status, source_url=shown_url(status.source_url), ledger=msgspec.Raw(b"null")
+    )
 
 
 class Board:

@@ -15,22 +15,33 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Policy(Value, frozen=True, kw_only=True):
-    """Names and origins that may, beside loopback and whoever is asked itself."""
+    """Names and origins that may, beside loopback and whoever is asked itself.
+
+    Attributes:
+        addresses: Whether any IP address may stand for us. Nobody can make an address resolve to
+            another machine, so this opens nothing to rebinding; it is for gateways that listen on all.
+    """
 
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
+    addresses: bool = False
 
 
 def policy(host: str, hosts: frozenset[str], origins: frozenset[str]) -> Policy:
     """Return the policy of a gateway that listens on `host`."""
     own = frozenset() if host in ANY else frozenset({host.lower()})
-    return Policy(hosts=hosts | own, origins=origins)
+    return Policy(hosts=hosts | own, origins=origins, addresses=host in ANY)
 
 
 def permits_host(rules: Policy, authority: str | None) -> bool:
     """Whether a request for this `Host` is meant for us."""
     host = _host(authority)
-    return host is not None and (_is_loopback(host) or host in rules.hosts)
+    if host is None:
+        return False
+    address = _address(host)
+    if address is not None and (rules.addresses or address.is_loopback):
+        return True
+    return host == "localhost" or host in rules.hosts
 
 
 def permits_origin(rules: Policy, origin: str | None, authority: str | None) -> bool:
@@ -72,10 +83,8 @@ def _host(authority: str | None) -> str | None:
     return parts.hostname.rstrip(".") if parts.hostname else None
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
