@@ -19,6 +19,8 @@ from cinelog_common.cmaf.hlsvalidation import validate
 from cinelog_common.cmaf.testing import number_in
 
 _LOUD = 0.3
+_SOFTWARE = {"av1": "libdav1d"}
+"""FFmpeg's decoder of this name wants hardware."""
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ def _seen_hls(playlist: Path) -> Viewing:
         size = (stream.width, stream.height)
         name, extradata = codec.codec.canonical_name, codec.extradata
     assert base is not None
-    decoder: Any = av.CodecContext.create(name, "r")
+    decoder: Any = av.CodecContext.create(_SOFTWARE.get(name, name), "r")
     decoder.extradata, decoder.thread_count = extradata, 1
     pictures = []
     for packet in [*(each for segment in segments for each in _packets(segment.read_bytes(), base)), None]:
