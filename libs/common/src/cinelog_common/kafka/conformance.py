@@ -43,8 +43,13 @@ class Reader(Protocol):
 class World(Protocol):
     """A log with the topics a test asked for."""
 
-    bootstrap: str
-    producer: Sender
+    @property
+    def bootstrap(self) -> str:
+        """Its address."""
+
+    @property
+    def producer(self) -> Sender:
+        """A started producer."""
 
     def member(self, settings: GroupSettings) -> Member:
         """Return a new member."""
