@@ -33,25 +33,26 @@ real: install ## Run what needs real Kafka, MongoDB, S3 or a browser
 
 check: lint types imports sizes ## What CI runs for style
 
-lint: install
+lint: install ## Look for mistakes and for code that is not formatted
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+types: install ## Check the types
 	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 
-imports: install
+imports: install ## Check who imports whom
 	$(BIN)/lint-imports
 
-sizes: install
+sizes: install ## Check that files and functions stay small
 	$(BIN)/python tools/sizes.py
 
 fmt: install ## Format the code
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format -q .
 
-docs: install ## Generate docs/events from the types
+docs: install ## Generate docs/events and docs/openapi.json from the types
 	$(BIN)/python tools/events.py
+	$(BIN)/python tools/openapi.py
 
 corpus: install ## Generate one small file of every kind of source
 	$(BIN)/python tools/corpus.py
