@@ -18,6 +18,12 @@ _DECORATORS = (
     ),
     click.option("--preset", type=click.Choice(contract.PRESETS), help="Speed of the encoder."),
     click.option("--crf", type=int, help="Constant quality: lower is better and larger."),
+    click.option(
+        "--target-ssim",
+        type=float,
+        metavar="0.8…0.999",
+        help="Find the quality that reaches this similarity.",
+    ),
     click.option("--audio-bitrate", type=int, metavar="KBIT/S"),
     click.option("--hardware", type=click.Choice(contract.HARDWARE), default="auto", show_default=True),
     click.option("--vendor", type=click.Choice(contract.VENDORS)),
@@ -60,6 +66,7 @@ def chosen(values: dict[str, Any], *, destination: str | None = None) -> Options
         priority=values["priority"],
         segment_s=values["segment"],
         verify=values["verify"],
+        target_ssim=values["target_ssim"],
         title=values["title"],
         destination=destination,
     )

@@ -23,6 +23,7 @@ from cinelog_common.contract.events import (
     JobRequested,
     OutputAssembled,
     PlaylistExtended,
+    RecipeChosen,
     SegmentEncoded,
     SegmentReady,
     SourceEnded,
@@ -57,7 +58,7 @@ def a_request(**options: Any) -> JobRequested:
     """Return a request for a small film."""
     return JobRequested(
         job=JOB, source=Source(url="https://example.org/film.mp4"), options=Options(**options)
-    )  # type: ignore[arg-type]
+    )
 
 
 class Film:
@@ -109,7 +110,9 @@ class Film:
             case PublishOutput():
                 return (self.ending(command),)
             case ProbeQuality():
-                return ()
+                rendition = replace(command.recipe.renditions[0], crf=30)
+                recipe = replace(command.recipe, renditions=(rendition,))
+                return (RecipeChosen(job=job, run=run, attempt=attempt, recipe=recipe),)
             case _:
                 raise AssertionError(command)
 

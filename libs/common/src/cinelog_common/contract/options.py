@@ -58,6 +58,7 @@ class Settled(Value, frozen=True, kw_only=True):
     segment_s: float
     max_segment_s: float
     verify: str
+    target_ssim: float | None = None
 
 
 class InvalidOptionsError(PermanentError):
@@ -87,6 +88,10 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
     segment_s = options.segment_s or 4.0
     if not 1.0 <= segment_s <= 30.0:
         raise InvalidOptionsError(f"segment_s is {segment_s}.", "Choose 1 to 30 seconds.")
+    if options.target_ssim is not None and not 0.8 <= options.target_ssim <= 0.999:
+        raise InvalidOptionsError(
+            f"A target similarity of {options.target_ssim} is out of range.", "Choose 0.8 to 0.999."
+        )
     return Settled(
         profile=options.profile,
         video={"original": "copy", "audio": "none"}.get(options.profile, "encode"),
@@ -102,6 +107,7 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
         segment_s=segment_s,
         max_segment_s=2 * segment_s,
         verify=options.verify,
+        target_ssim=options.target_ssim,
     )
 
 
@@ -145,7 +151,7 @@ def _check_names(options: Options) -> None:
 
 
 def _refuse_picture_options(options: Options) -> None:
-    for name in ("height", "codec", "preset", "crf", "vendor"):
+    for name in ("height", "codec", "preset", "crf", "vendor", "target_ssim"):
         if getattr(options, name) is not None:
             raise InvalidOptionsError(
                 f"The profile {options.profile!r} does not encode the picture, so {name} means nothing.",

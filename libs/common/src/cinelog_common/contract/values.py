@@ -38,6 +38,8 @@ class Options(Value, frozen=True, kw_only=True):
     priority: str = "normal"
     segment_s: float | None = None
     verify: str = "seams"
+    target_ssim: float | None = None
+    """Structural similarity to reach: the constant quality is then found on the first segments."""
     destination: str | None = None
     """A folder on the storage service's machine; None leaves the result in the object store."""
     title: str | None = None

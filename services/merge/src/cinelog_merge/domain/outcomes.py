@@ -105,3 +105,12 @@ def _settled(run: RunState, slot: str) -> bool:
 def _stored_again(run: RunState, work: str) -> bool:
     units = [unit_of(part) for part in work.split(",")]
     return all(unit is None or run.ready_generations.get(str(unit[0]), 0) >= unit[1] for unit in units)
+
+
+def under_way(run: RunState, slot: str) -> bool:
+    """Whether an attempt later than the last failed one was sent and is not lost."""
+    flight = run.in_flight.get(slot)
+    if flight is None or flight.command_id in run.lost:
+        return False
+    setback = run.setbacks.get(slot)
+    return setback is None or setback.attempt < flight.attempt

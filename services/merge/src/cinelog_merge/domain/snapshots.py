@@ -8,8 +8,9 @@ from cinelog_common.contract.values import Failure
 from cinelog_common.errors import PermanentError
 
 from cinelog_merge.domain import outcomes
-from cinelog_merge.domain.deciding import failure_of, verdict, warnings_of
+from cinelog_merge.domain.deciding import failure_of, verdict
 from cinelog_merge.domain.state import LedgerState, encode_state
+from cinelog_merge.domain.wanting import warnings_of
 
 MASTER = "master.m3u8"
 

@@ -163,3 +163,9 @@ def decode_state(data: bytes) -> LedgerState:
 def slot_of(kind: str, work: str) -> str:
     """Return the name under which setbacks and in-flight commands of one piece of work are kept."""
     return f"{kind}:{work}"
+
+
+def kind_and_work(slot: str) -> tuple[str, str]:
+    """Return what `slot_of` made `slot` of."""
+    kind, _, work = slot.partition(":")
+    return kind, work

@@ -8,11 +8,13 @@ from cinelog_common.contract.commands import (
     EncodeSegment,
     ExtendPlaylist,
     FetchSource,
+    ProbeQuality,
     PublishOutput,
 )
 from cinelog_common.contract.events import JobCancelRequested, JobRetried, JobTicked, PlanRevised
 from cinelog_merge.domain.deciding import decide, due_ms
 from cinelog_merge.domain.pools import Pool, Pools
+from cinelog_merge.domain.wanting import warnings_of
 from cinelog_merge.testing import JOB, Film, World, a_request, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -272,6 +274,35 @@ def test_a_tombstone_is_tried_until_it_is_written() -> None:
     run_out(world, film)
 
     assert outcome_of(world) == "cancelled"
+
+
+def test_a_target_quality_is_found_on_the_first_units_before_anything_is_encoded() -> None:
+    world, film = World(), Film(units=3)
+    world.append(a_request(target_ssim=0.95))
+
+    run_out(world, film)
+
+    assert outcome_of(world) == "completed"
+    kinds = [command.kind for command in world.sent if command.kind in {"probe", "encode"}]
+    assert kinds == ["probe", "encode", "encode", "encode"]
+    encodes = [command for command in world.sent if isinstance(command, EncodeSegment)]
+    assert {command.recipe.renditions[0].crf for command in encodes} == {30}
+
+
+def test_a_quality_that_cannot_be_measured_is_replaced_by_the_default_with_a_warning() -> None:
+    world, film = World(), Film(units=2)
+    world.append(a_request(target_ssim=0.95))
+    for _ in range(60):
+        world.settle()
+        if not world.waiting:
+            break
+        command = world.waiting.pop(0)
+        failed = isinstance(command, ProbeQuality)
+        world.append(*((refusal(command, permanent=True),) if failed else film.outcome(command)))
+
+    assert outcome_of(world) == "completed"
+    assert world.state is not None
+    assert any("was not measured" in warning for warning in warnings_of(world.state.current))
 
 
 def test_required_hardware_that_is_not_there_fails_with_what_to_do() -> None:

@@ -1,0 +1,260 @@
+"""Which commands a run still needs: those whose outcome is missing, whether or not they are under way."""
+
+from collections.abc import Iterator
+
+from cinelog_common.contract.commands import (
+    AssembleOutput,
+    Command,
+    EncodeSegment,
+    ExtendPlaylist,
+    Extent,
+    FetchSource,
+    ProbeQuality,
+    PublishOutput,
+)
+from cinelog_common.contract.events import JobRequested, RecipeChosen
+from cinelog_common.contract.options import Settled
+from cinelog_common.contract.values import Failure, Recipe, Track
+
+from cinelog_merge.domain import outcomes
+from cinelog_merge.domain.outcomes import under_way
+from cinelog_merge.domain.pools import Pools
+from cinelog_merge.domain.recipes import choose_recipe
+from cinelog_merge.domain.retrying import exhausted
+from cinelog_merge.domain.state import LedgerState, RunState, kind_and_work, slot_of
+
+PROBED_UNITS = 2
+"""On so many of the first units a target quality is tried out."""
+
+
+def choice(state: LedgerState, settled: Settled, pools: Pools) -> RecipeChosen | Failure | None:
+    """Return the choice that is due, or why there can be none; None if it is made or not due."""
+    run = state.current
+    if settled.video != "encode" or run.probed is None or run.probed.video is None or run.recipe is not None:
+        return None
+    chosen = choose_recipe(settled, run.probed.video, pools)
+    if isinstance(chosen, Failure):
+        return chosen
+    warnings = chosen.warnings
+    if settled.target_ssim is not None:
+        failed = _probing_failed(run, chosen.recipe)
+        if failed is None:
+            return None  # the answer to `ProbeQuality` is the choice
+        warnings += (f"The quality was not measured, crf {settled.crf} is used: {failed.message}",)
+    return RecipeChosen(job=state.job, run=state.run, recipe=chosen.recipe, warnings=warnings)
+
+
+def tombstone(state: LedgerState, outcome: str, failure: Failure | None = None) -> PublishOutput:
+    """Return the order that ends the run without a result."""
+    request = state.request
+    return PublishOutput(
+        job=state.job,
+        run=state.run,
+        outcome=outcome,
+        failure=failure,
+        # So that what a dead attempt left there, hidden, is swept away.
+        destination=request.options.destination if request else None,
+        title=_title(state),
+        source_url=request.source.url if request else "",
+    )
+
+
+def wanted(state: LedgerState, request: JobRequested, settled: Settled, pools: Pools) -> Iterator[Command]:
+    """Yield every command whose outcome is missing and that could be carried out now."""
+    run = state.current
+    recipe = run.recipe.recipe if run.recipe else None
+    if run.source is None:
+        yield _fetch(state, request, settled, {})
+    broken = outcomes.broken_units(run)
+    if broken:
+        yield _fetch(state, request, settled, broken)
+    if recipe is not None:
+        yield from _encodes(state, settled, recipe, pools)
+    yield from _probe(state, settled, pools)
+    extent = _extent(run)
+    finished = _finished(run)
+    gave_up = False
+    if "hls" in settled.containers:
+        version = run.extended.version + 1
+        gave_up = _gave_up(run, version)
+        if not gave_up and not run.extended.ended and _has_news(run, extent, finished=finished):
+            yield ExtendPlaylist(
+                job=state.job,
+                run=state.run,
+                version=version,
+                extent=extent,
+                tracks=_tracks(run),
+                recipe=recipe,
+                ended=finished,
+                segment_s=settled.segment_s,
+                max_segment_s=settled.max_segment_s,
+            )
+    if finished and run.assembled is None:
+        yield _assemble(state, settled, recipe, extent)
+    if run.assembled is not None and ("hls" not in settled.containers or run.extended.ended or gave_up):
+        yield _publish(state, request, extent)
+
+
+def _fetch(
+    state: LedgerState, request: JobRequested, settled: Settled, regenerate: dict[str, int]
+) -> FetchSource:
+    return FetchSource(
+        job=state.job,
+        run=state.run,
+        priority=settled.priority,
+        source=request.source,
+        audio=settled.audio,
+        video={"encode": "bundles", "copy": "copy"}.get(settled.video, "none"),
+        segment_s=settled.segment_s,
+        max_segment_s=settled.max_segment_s,
+        title=request.options.title,
+        regenerate=regenerate,
+    )
+
+
+def _probe(state: LedgerState, settled: Settled, pools: Pools) -> Iterator[ProbeQuality]:
+    """Yield the order to find the quality, as soon as there are units to find it on."""
+    run = state.current
+    if (
+        settled.target_ssim is None
+        or run.recipe is not None
+        or run.probed is None
+        or run.probed.video is None
+    ):
+        return
+    chosen = choose_recipe(settled, run.probed.video, pools)
+    units = tuple(n for n in range(PROBED_UNITS) if outcomes.is_ready(run, n))
+    if isinstance(chosen, Failure) or not units or (len(units) < PROBED_UNITS and run.source is None):
+        return
+    if _probing_failed(run, chosen.recipe) is None:
+        yield ProbeQuality(
+            job=state.job,
+            run=state.run,
+            priority=settled.priority,
+            recipe=chosen.recipe,
+            units=units,
+            target_ssim=settled.target_ssim,
+        )
+
+
+def _probing_failed(run: RunState, recipe: Recipe) -> Failure | None:
+    """Return why the quality will not be measured, if no further attempt at it will be made."""
+    setback = run.setbacks.get(slot_of("probe", recipe.hash))
+    return setback.failure if setback is not None and exhausted("probe", recipe.hash, setback) else None
+
+
+def _encodes(state: LedgerState, settled: Settled, recipe: Recipe, pools: Pools) -> Iterator[EncodeSegment]:
+    """Yield the next units, in order, as far as the release window has room."""
+    run = state.current
+    busy = [slot for slot in run.in_flight if slot.startswith("encode:") and under_way(run, slot)]
+    room = pools.window(recipe.family) - len(busy)
+    absent = outcomes.absent_units(run)
+    for n in run.ready:
+        if room <= 0:
+            return
+        if n in absent or outcomes.is_encoded(run, n) or not outcomes.is_ready(run, n):
+            continue
+        command = EncodeSegment(
+            job=state.job,
+            run=state.run,
+            priority=settled.priority,
+            n=n,
+            recipe=recipe,
+            generation=outcomes.generation_wanted(run, n),
+        )
+        if not under_way(run, slot_of(command.kind, command.work)):
+            room -= 1
+            yield command
+
+
+def _extent(run: RunState) -> Extent:
+    return Extent(
+        units=outcomes.encoded_prefix(run),
+        generations=run.wanted_generations,
+        absent=tuple(sorted(outcomes.absent_units(run))),
+        tracks={name: track.ready.prefix() for name, track in sorted(run.tracks.items()) if track.track},
+    )
+
+
+def _tracks(run: RunState) -> tuple[Track, ...]:
+    return tuple(track.track for _, track in sorted(run.tracks.items()) if track.track is not None)
+
+
+def _finished(run: RunState) -> bool:
+    return outcomes.all_encoded(run) and outcomes.tracks_complete(run)
+
+
+def _has_news(run: RunState, extent: Extent, *, finished: bool) -> bool:
+    """Whether a longer playlist can be shown: its picture and its sound both began."""
+    if finished:
+        return True
+    has_picture = run.probed is not None and run.probed.video is not None
+    if has_picture and not extent.units and not extent.tracks.get("v0"):
+        return False
+    if (
+        run.probed is not None
+        and run.probed.audio
+        and not any(count for name, count in extent.tracks.items() if name.startswith("a"))
+    ):
+        return False
+    return extent.units > run.extended.units or any(
+        count > run.extended.tracks.get(name, 0) for name, count in extent.tracks.items()
+    )
+
+
+def _gave_up(run: RunState, version: int) -> bool:
+    setback = run.setbacks.get(slot_of("extend", str(version)))
+    return setback is not None and exhausted("extend", str(version), setback)
+
+
+def _assemble(state: LedgerState, settled: Settled, recipe: Recipe | None, extent: Extent) -> AssembleOutput:
+    probed = state.current.probed
+    return AssembleOutput(
+        job=state.job,
+        run=state.run,
+        extent=extent,
+        containers=settled.containers,
+        tracks=_tracks(state.current),
+        recipe=recipe,
+        title=_title(state),
+        tags=probed.tags if probed else {},
+        chapters=probed.chapters if probed else (),
+        verify=settled.verify,
+        max_segment_s=settled.max_segment_s,
+    )
+
+
+def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> PublishOutput:
+    run = state.current
+    assembled = run.assembled
+    return PublishOutput(
+        job=state.job,
+        run=state.run,
+        outcome="completed",
+        outputs=assembled.outputs if assembled else (),
+        extent=extent,
+        recipe=run.recipe.recipe if run.recipe else None,
+        tracks=_tracks(run),
+        destination=request.options.destination,
+        title=_title(state),
+        source_url=request.source.url,
+        duration_s=run.source.duration_s if run.source else None,
+        warnings=warnings_of(run),
+    )
+
+
+def warnings_of(run: RunState) -> tuple[str, ...]:
+    """Return what the user should know of the run, each once, in the order it became known."""
+    found: dict[str, None] = {}
+    for fact in (run.probed, run.recipe, run.source, run.assembled, run.ending):
+        found.update(dict.fromkeys(fact.warnings if fact is not None else ()))
+    for slot, setback in sorted(run.setbacks.items()):
+        if slot.startswith("extend:") and exhausted(*kind_and_work(slot), setback):
+            found[f"The live playlist stopped growing: {setback.failure.message}"] = None
+    return tuple(found)
+
+
+def _title(state: LedgerState) -> str:
+    if state.request is not None and state.request.options.title:
+        return state.request.options.title
+    return state.current.probed.title if state.current.probed else ""
