@@ -34,12 +34,11 @@ from cinelog_merge.domain.state import LedgerState, LogTime, decode_state, encod
 from cinelog_merge.ledger_ports import JobTable, Log, PoolsNow, Rebuild
 from cinelog_merge.roster import Roster
 from cinelog_merge.status_feed import StatusFeed
+from cinelog_merge.told import Told
 
 SERVICE = "merge"
 RETRY_S = (0.1, 5.0)
 """First and longest wait before a send is repeated."""
-REMEMBERED = 10_000
-"""Jobs whose last control record is remembered; one that was forgotten is sent once more than needed."""
 
 _T = TypeVar("_T")
 
@@ -69,8 +68,8 @@ class LedgerBody:
         self._reach = reach
         self._letters = DeadLetters(reach.log, clock=reach.clock)
         self._announcer = Announcer(reach.log, service=SERVICE, clock=reach.clock)
-        self._controls: dict[str, Control] = {}
-        self._generation = -1
+        self._controls: Told[Control] = Told()
+        self._events: Told[bool] = Told()
 
     async def __call__(self, record: Record) -> None:
         """Handle a record of `cinelog.events`; when this returns, everything that follows from it is durable.
@@ -160,26 +159,23 @@ class LedgerBody:
 
     async def _control(self, control: Control | None) -> None:
         generation = self._reach.table.generation
-        if generation != self._generation:
-            # Another member may have told something else meanwhile.
-            self._controls.clear()
-            self._generation = generation
-        if control is None or self._controls.get(control.job) == control:
+        if control is None or self._controls.knows(control.job, control, generation=generation):
             return
         key = control.job.encode()
         await self._surely(
             lambda: self._reach.log.send(topics.CONTROL, msgspec.json.encode(control), key=key)
         )
-        self._controls.pop(control.job, None)
-        self._controls[control.job] = control
-        while len(self._controls) > REMEMBERED:
-            del self._controls[next(iter(self._controls))]
+        self._controls.note(control.job, control)
 
     async def _tell(self, events: tuple[Event, ...]) -> None:
         await _all(*(self._tell_one(event) for event in events))
 
     async def _tell_one(self, event: Event) -> None:
+        # It is decided anew with every event until it has come back, and there may be thousands before it.
+        if self._events.knows(event.id, True, generation=self._reach.table.generation):
+            return
         await self._surely(lambda: self._announcer.announce(event))
+        self._events.note(event.id, True)
 
     async def _put_aside(self, record: Record, error: PermanentError) -> None:
         logger.bind(action="ledger.dead_letter").warning(

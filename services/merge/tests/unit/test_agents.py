@@ -6,9 +6,9 @@ import pytest
 from cinelog_common.clock import ManualClock
 from cinelog_common.contract import topics
 from cinelog_common.contract.envelope import UnknownTypeError, open_command, seal
-from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobTicked
+from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobTicked, SourceProbed
 from cinelog_common.contract.status import Control
-from cinelog_common.contract.values import Source
+from cinelog_common.contract.values import Source, VideoInfo
 from cinelog_common.kafka.records import Headers, Record
 from cinelog_common.kafka.testing import FakeLog, FakeProducer
 from cinelog_merge import agents
@@ -148,6 +148,26 @@ def test_control_is_told_when_it_changes_and_again_to_a_new_generation() -> None
         msgspec.json.decode(r.value or b"", type=Control).state for r in world.log.records(topics.CONTROL)
     ]
     assert told == ["run", "run", "cancelled"]
+
+
+def test_a_fact_of_its_own_is_told_once_although_it_takes_its_time_to_come_back() -> None:
+    world = World()
+    probed = SourceProbed(
+        job="job-1",
+        fingerprint="f",
+        container="mp4",
+        video=VideoInfo(codec="h264", width=640, height=360, time_base=(1, 25), frame_rate=(25, 1)),
+    )
+
+    async def live() -> None:
+        await world.body(_record(REQUEST))
+        await world.body(_record(probed, offset=8))
+        for tick in range(5):
+            await world.body(_record(JobTicked(job="job-1", tick=tick), offset=9 + tick))
+
+    asyncio.run(live())
+
+    assert len(world.log.records(topics.EVENTS)) == 1
 
 
 @pytest.mark.parametrize(
