@@ -27,10 +27,13 @@ class Shown:
     pixels: Pixels
 
 
-def pictures_of(path: Path, *, deinterlaced: bool = False) -> list[Shown]:
+def pictures_of(
+    path: Path, *, deinterlaced: bool = False, size: tuple[int, int] | None = None
+) -> list[Shown]:
     """Decode the picture of a file whole, in the order of showing.
 
-    `deinterlaced` sends all of it through one filter, so that every picture has its neighbours.
+    `deinterlaced` sends all of it through one filter, so that every picture has its neighbours;
+    `size` is what the pictures are scaled to.
     """
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -40,7 +43,7 @@ def pictures_of(path: Path, *, deinterlaced: bool = False) -> list[Shown]:
             frames = _deinterlaced(frames, stream)
         # One converter for all: to make one costs more than to use it.
         converter = VideoReformatter()
-        return [_shown(frame, converter) for frame in frames]
+        return [_shown(frame, converter, size) for frame in frames]
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,15 @@ def _deinterlaced(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator
             yield made
 
 
-def _shown(frame: VideoFrame, converter: VideoReformatter) -> Shown:
+def _shown(frame: VideoFrame, converter: VideoReformatter, size: tuple[int, int] | None) -> Shown:
     assert frame.time_base is not None
     if frame.pts is None:
         frame.pts = frame.dts
     assert frame.pts is not None
     at = frame.pts * frame.time_base
-    pixels = np.asarray(converter.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
+    width, height = size or (frame.width, frame.height)
+    converted = converter.reformat(frame, width, height, format="rgb24")
+    pixels = np.asarray(converted.to_ndarray(), np.uint8)
     return Shown(at=at, number=number_in(pixels[..., 1]), pixels=pixels)
 
 
