@@ -72,6 +72,20 @@ def test_damage_crosses_the_pipe_with_its_category(unit: EncodeTask) -> None:
     assert caught.value.category == Category.DAMAGED
 
 
+def test_a_folder_that_cannot_be_written_crosses_the_pipe_with_its_category(unit: EncodeTask) -> None:
+    async def scenario() -> None:
+        encoder = ChildEncoder(ChildSettings(size=1))
+        try:
+            await encoder.encode(msgspec.structs.replace(unit, folder=unit.bundle), ignore)
+        finally:
+            await encoder.close()
+
+    with pytest.raises(PermanentError, match="Cannot write to") as caught:
+        asyncio.run(scenario())
+
+    assert caught.value.category == Category.NOT_WRITABLE
+
+
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose modules children can import."""

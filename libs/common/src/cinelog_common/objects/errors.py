@@ -44,7 +44,7 @@ _CLOSED = frozenset(
 
 def of_the_system(error: OSError, what: str) -> CinelogError:
     """Return our error for one that the operating system gave while doing `what`."""
-    said = f"{what}: {error.strerror or error}"
+    said = f"{what[:1].upper()}{what[1:]}: {error.strerror or error}."
     if error.errno in _FULL:
         return PermanentError(said, category=Category.NO_SPACE, action="Free some space and retry the job.")
     if error.errno in _CLOSED:

@@ -1,9 +1,11 @@
 """The encoder child: one unit at a time, from a bundle to fragments. Killed if it stops reporting."""
 
+import av
 import msgspec
 from cinelog_common.child_channel import Send, serve
 from cinelog_common.clock import SystemClock
 from cinelog_common.errors import CinelogError
+from cinelog_common.objects.errors import of_the_system
 
 from cinelog_transcode.children.units import encode_unit
 from cinelog_transcode.domain.tasks import EncodeTask, TaskProgress, UnitReport, failed
@@ -28,6 +30,10 @@ def handle(frame: bytes, send: Send) -> None:
         answer = encode_unit(task, report)
     except CinelogError as error:
         answer = failed(error)
+    except OSError as error:
+        if isinstance(error, av.error.FFmpegError):
+            raise
+        answer = failed(of_the_system(error, f"cannot write to {task.folder}"))
     send(msgspec.msgpack.encode(answer))
 
 
