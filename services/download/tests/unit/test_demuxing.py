@@ -224,6 +224,20 @@ def test_an_encrypted_film_is_refused(films: Any, media: Any, tmp_path: Path) ->
     assert caught.value.category == Category.PROTECTED
 
 
+def test_a_picture_in_an_unknown_codec_is_refused_rather_than_left_out(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    data = films.make("film.mp4").read_bytes()
+    entry = data.rindex(b"avc1\0\0\0\0")
+    path = tmp_path / "unknown.mp4"
+    path.write_bytes(data[:entry] + b"zzzz" + data[entry + 4 :])
+
+    with pytest.raises(PermanentError) as caught:
+        media.demux([path], tmp_path)
+
+    assert caught.value.category == Category.UNSUPPORTED_MEDIA
+
+
 def test_a_truncated_film_names_how_much_is_missing(films: Any, media: Any, tmp_path: Path) -> None:
     for name in ("moov-in-front.mp4", "open.mkv", "fragmented.mp4"):
         path = films.make(name, film_of(media, name))

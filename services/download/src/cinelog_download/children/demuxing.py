@@ -190,6 +190,9 @@ class Demuxing:
         best = max(
             films, key=lambda one: one.video.width * one.video.height if one.video else 0, default=None
         )
+        if best is None and any(one.unreadable for one in opened):
+            # Its sound alone would be a result that nobody asked for.
+            raise refusals.unsupported("its picture is in a codec that is not known")
         if best is not None and best.video is not None:
             pixels = best.video.codec_context.width * best.video.codec_context.height
             if pixels > self._order.limits.pixels:

@@ -35,6 +35,8 @@ class Opened:
         self.container = container
         self.layout = layout
         self.video = _best_video(container)
+        self.unreadable = self.video is None and any(map(_is_film, container.streams.video))
+        """Whether it holds a picture, but none in a codec that is known."""
         self.audio = _best_audio(container)
 
     @property
@@ -195,12 +197,7 @@ def left_out(container: InputContainer, *, audio: AudioStream | None) -> list[st
 
 
 def _best_video(container: InputContainer) -> VideoStream | None:
-    films = [
-        stream
-        for stream in container.streams.video
-        if not stream.disposition & (Disposition.attached_pic | Disposition.still_image)
-        and _has_decoder(stream)
-    ]
+    films = [stream for stream in container.streams.video if _is_film(stream) and _has_decoder(stream)]
     default = {stream.index for stream in films if stream.disposition & Disposition.default}
     return max(
         films,
@@ -211,6 +208,10 @@ def _best_video(container: InputContainer) -> VideoStream | None:
         ),
         default=None,
     )
+
+
+def _is_film(stream: VideoStream) -> bool:
+    return not stream.disposition & (Disposition.attached_pic | Disposition.still_image)
 
 
 def _best_audio(container: InputContainer) -> AudioStream | None:
