@@ -92,7 +92,7 @@ def from_kcat(lines: Iterable[str]) -> Iterator[Golden]:
 def _golden(kind: type[Value], value: Any) -> Golden:
     topic = next(
         topic.replace("{pool}", "cpu").replace("{priority}", "normal")
-        for table in (*SENDS.values(), {topics.EVENTS: ("JobDeleted", "PlanRevised")}, _PROBES)
+        for table in (*SENDS.values(), {topics.EVENTS: ("JobDeleted", "PlanRevised")})
         for topic, names in table.items()
         if kind.__name__ in names
     )
@@ -107,9 +107,6 @@ def _golden(kind: type[Value], value: Any) -> Golden:
         headers=header_map(message.headers),
         body=_body(value),
     )
-
-
-_PROBES = {topics.work_encode("cpu", "normal"): ("ProbeQuality",)}
 
 
 def _body(value: Any) -> dict[str, Any]:

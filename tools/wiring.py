@@ -52,7 +52,7 @@ SENDS: Wiring = {
         topics.CONTROL: ("Control",),
         topics.WORKERS: ("WorkerBeat",),
         topics.WORK_FETCH: ("FetchSource",),
-        ENCODE_TOPIC: ("EncodeSegment",),
+        ENCODE_TOPIC: ("EncodeSegment", "ProbeQuality"),
         topics.WORK_MERGE: ("ExtendPlaylist", "AssembleOutput"),
         topics.WORK_PUBLISH: ("PublishOutput",),
         **_LETTERS,
