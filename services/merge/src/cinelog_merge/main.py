@@ -8,6 +8,7 @@ from cinelog_common.contract.commands import AssembleOutput, ExtendPlaylist
 from cinelog_common.kafka.slots import Priority
 from cinelog_common.platform import Platform, Service
 from cinelog_common.worker import Worker, WorkerSpec
+
 from cinelog_merge.adapters.join_child import Joiner
 from cinelog_merge.handlers import Library, OutputAssembler, PlaylistExtender
 from cinelog_merge.ledger import Ledger, LedgerOptions

@@ -27,6 +27,8 @@ class JoinPart(Value, frozen=True, kw_only=True):
     ends: tuple[int, ...]
     samples: tuple[int, ...]
     checksums: tuple[int, ...]
+    init_hashes: tuple[str, ...] = ()
+    """Of the init segment each fragment was made for, as its sidecar says."""
     language: str | None = None
 
 
@@ -38,7 +40,7 @@ class JoinFile(Value, frozen=True, kw_only=True):
 
 
 class JoinOrder(Value, frozen=True, kw_only=True):
-    """What to join, below `folder`, and how closely to look at the result."""
+    """What to join, below `folder`, and how closely to look at the result; without files only look."""
 
     folder: str
     parts: tuple[JoinPart, ...]
@@ -65,15 +67,17 @@ class JoinAnswer(Value, frozen=True, kw_only=True):
 
     joined: tuple[Joined, ...] = ()
     failure: Failure | None = None
+    transient: bool = False
+    """Whether the same order may succeed later."""
 
 
 class Joiner(Protocol):
     """Joins fragments into files, without re-encoding."""
 
     async def join(self, order: JoinOrder) -> tuple[Joined, ...]:
-        """Make the files of `order` and check them.
+        """Make the files of `order` and check them; without files, check only that all fits together.
 
         Raises:
-            TransientError: The process that joins died.
+            TransientError: The process that joins died, or a fragment is not there.
             PermanentError: The fragments do not fit together, or the result is not what was planned.
         """

@@ -1,8 +1,7 @@
 """The merge service's settings."""
 
-from pydantic import Field
-
 from cinelog_common.settings import SettingsBase
+from pydantic import Field
 
 
 class Settings(SettingsBase):

@@ -2,7 +2,7 @@
 
 import msgspec
 from cinelog_common.child_pool import ChildPool
-from cinelog_common.errors import Category, PermanentError
+from cinelog_common.errors import Category, PermanentError, TransientError
 
 from cinelog_merge.ports import JoinAnswer, Joined, JoinOrder
 
@@ -18,10 +18,9 @@ class Joiner:
         async with self._pool.child() as child:
             await child.send(msgspec.json.encode(order))
             answer = msgspec.json.decode(await child.receive(), type=JoinAnswer)
-        if answer.failure is not None:
-            raise PermanentError(
-                answer.failure.message,
-                category=Category(answer.failure.category),
-                action=answer.failure.action,
-            )
-        return answer.joined
+        failure = answer.failure
+        if failure is None:
+            return answer.joined
+        known = Category(failure.category) if failure.category in set(Category) else Category.INTERNAL
+        kind = TransientError if answer.transient else PermanentError
+        raise kind(failure.message, category=known, action=failure.action)

@@ -9,42 +9,59 @@ import msgspec
 from cinelog_common.child_channel import Send, serve
 from cinelog_common.cmaf.checking import check_join, seams_of
 from cinelog_common.cmaf.initinfo import init_info
-from cinelog_common.cmaf.joining import JoinReport, JoinTags, JoinTrack, SegmentPlan, plan_join, write_join
+from cinelog_common.cmaf.joining import JoinReport, JoinTags, JoinTrack, plan_join, write_join
 from cinelog_common.cmaf.joinplan import JoinPlan
 from cinelog_common.contract.values import Failure
-from cinelog_common.errors import Category, PermanentError
+from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
+from cinelog_common.objects.errors import of_the_system
 from cinelog_fastio import checksum_file
 
+from cinelog_merge.children.plans import picture_plans, sound_plans
 from cinelog_merge.ports import JoinAnswer, Joined, JoinFile, JoinOrder, JoinPart
 
 
 def handle(payload: bytes, send: Send) -> None:
-    """JoinAnswer one order."""
+    """Answer one order."""
     order = msgspec.json.decode(payload, type=JoinOrder)
     try:
         answer = JoinAnswer(joined=tuple(join(order)))
-    except PermanentError as error:
+    except CinelogError as error:
         failure = Failure(category=error.category, message=error.message, action=error.action)
-        answer = JoinAnswer(failure=failure)
+        answer = JoinAnswer(failure=failure, transient=isinstance(error, TransientError))
     send(msgspec.json.encode(answer))
 
 
 def join(order: JoinOrder) -> list[Joined]:
-    """Make every file of `order`.
+    """Make every file of `order`; without files, see whether they could be made.
 
     Raises:
+        TransientError: A fragment is not there, or the disk fails.
         PermanentError: The fragments do not fit together, or the result is not what was planned.
     """
+    try:
+        return _join(order)
+    except FileNotFoundError as error:
+        name = Path(error.filename or "a file").name
+        raise TransientError(f"{name} is not there.", category=Category.DEPENDENCY) from error
+    except OSError as error:
+        raise of_the_system(error, f"cannot join in {order.folder}") from error
+
+
+def _join(order: JoinOrder) -> list[Joined]:
     folder = Path(order.folder)
     for part in order.parts:
         _check_bytes(part)
     plan = plan_join([_track(part) for part in order.parts])
+    if not order.files and order.verify != "full":
+        return []
     base = folder / "joined.mp4"
     report = write_join(plan, base, _tags(order))
     check_join(base, plan, every_byte=order.verify == "full")
     if any(part.kind == "video" for part in order.parts):
         _look(base, plan, verify=order.verify, expected=_frames(order))
-    return [_finished(order, file, base, report) for file in _copies_last(order.files)]
+    made = [_finished(order, file, base, report) for file in _copies_last(order.files)]
+    base.unlink(missing_ok=True)
+    return made
 
 
 def _copies_last(files: tuple[JoinFile, ...]) -> list[JoinFile]:
@@ -78,17 +95,16 @@ def _frames(order: JoinOrder) -> int:
 
 
 def _track(part: JoinPart) -> JoinTrack:
-    # A fragment of sound is cut on its own grid; only pictures are planned to the sample.
-    expected = [
-        SegmentPlan(start=start, end=end, samples=samples)
-        for start, end, samples in zip(part.starts, part.ends, part.samples, strict=True)
-    ]
+    init = Path(part.init).read_bytes()
+    fragments = [Path(name) for name in part.fragments]
+    plans = picture_plans(part) if part.kind == "video" else sound_plans(part, init, fragments)
     return JoinTrack(
-        init=Path(part.init).read_bytes(),
-        fragments=[Path(name) for name in part.fragments],
+        init=init,
+        fragments=fragments,
         kind=part.kind,
         language=part.language,
-        expected=expected if part.kind == "video" else None,
+        presented=None if part.kind == "video" else part.ends[-1] - part.starts[0],
+        expected=plans,
     )
 
 

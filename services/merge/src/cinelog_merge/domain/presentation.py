@@ -25,6 +25,8 @@ from cinelog_common.contract.values import Recipe, Rendition, Track, Value
 AUDIO_GROUP = "sound"
 MASTER = "master.m3u8"
 
+_RANGES = {16: "PQ", 18: "HLG"}
+"""Transfer characteristics of ITU-T H.273."""
 _COPIED_PICTURE_BPS = 20_000_000
 """Promised for a passed-through picture whose source does not say its bitrate."""
 
@@ -127,6 +129,18 @@ def relative(key: str, base: str) -> str:
     return "/".join([".."] * (len(base_parts) - common) + key_parts[common:])
 
 
+def present(tracks: Sequence[Track], codecs: Mapping[str, str]) -> tuple[Track, ...]:
+    """Return the tracks that have begun: players take an empty playlist for a broken one."""
+    return tuple(track for track in tracks if track.name in codecs)
+
+
+def shown_recipe(recipe: Recipe | None, codecs: Mapping[str, str]) -> Recipe | None:
+    """Return `recipe` if its picture has begun: a source without one has none to list."""
+    if recipe is None or any(rendition.name not in codecs for rendition in recipe.renditions):
+        return None
+    return recipe
+
+
 def multivariant(
     recipe: Recipe | None,
     tracks: Sequence[Track],
@@ -158,6 +172,7 @@ def multivariant(
             height=_shown(recipe, rendition)[1],
             frame_rate=Fraction(*recipe.frame_rate),
             audio_group=group,
+            video_range=_range(recipe),
         )
         for rendition in (recipe.renditions if recipe else ())
         if recipe is not None
@@ -188,6 +203,11 @@ def multivariant(
 def _shown(recipe: Recipe | None, rendition: Rendition) -> tuple[int, int]:
     turned = recipe is not None and recipe.rotation % 180 == 90
     return (rendition.height, rendition.width) if turned else (rendition.width, rendition.height)
+
+
+def _range(recipe: Recipe) -> str:
+    """Return the dynamic range; eight bits are brought down to the standard one when they are encoded."""
+    return _RANGES.get(recipe.color_transfer, "SDR") if "10" in recipe.pixel_format else "SDR"
 
 
 def _audio(track: Track, sound: Sequence[Track]) -> AudioRendition:

@@ -1,0 +1,37 @@
+"""Whether one text of a live playlist extends another (RFC 8216, 6.2.1: a server may only append). Pure."""
+
+from enum import Enum
+
+_END = "#EXT-X-ENDLIST\n"
+
+
+class Growth(Enum):
+    """What a new text is to the one that is published."""
+
+    LONGER = "longer"
+    """It begins with all that is published."""
+    OLDER = "older"
+    """All it says is published already."""
+    OTHER = "other"
+    """It contradicts what is published; players would lose their place."""
+
+
+def longer_media(published: str, text: str) -> Growth:
+    """Judge a media playlist: of two honest ones, the shorter is the beginning of the longer."""
+    open_text = text.removesuffix(_END)
+    if published.startswith(open_text):
+        # Shorter, or the same; only its end may still be news.
+        return Growth.LONGER if published == open_text and text != open_text else Growth.OLDER
+    if published.endswith(_END):
+        return Growth.OTHER
+    return Growth.LONGER if text.startswith(published) else Growth.OTHER
+
+
+def longer_master(published: str, text: str) -> Growth:
+    """Judge a multivariant playlist: another sound may be added, what is listed stays as it is."""
+    old, new = set(published.splitlines()), set(text.splitlines())
+    if new <= old:
+        return Growth.OLDER
+    # A sound that came later changes the line of every variant (its codec, its bandwidth).
+    kept = {line for line in old if not line.startswith("#EXT-X-STREAM-INF")}
+    return Growth.LONGER if kept <= new else Growth.OLDER
