@@ -26,7 +26,7 @@ test: install ## Run every test; real servers are found or started
 	$(BIN)/python -m pytest
 
 unit: install ## Run the unit tests alone
-	$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit cli/tests/unit) tests/contract
+	$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit cli/tests/unit)
 
 real: install ## Run what needs real Kafka, MongoDB, S3 or a browser
 	CINELOG_REQUIRE_REAL=1 $(BIN)/python -m pytest -m real
