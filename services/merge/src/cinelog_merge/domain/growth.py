@@ -1,8 +1,10 @@
 """Whether one text of a live playlist extends another (RFC 8216, 6.2.1: a server may only append). Pure."""
 
+import re
 from enum import Enum
 
 _END = "#EXT-X-ENDLIST\n"
+_URI = re.compile(r'^(?P<line>[^#\n]+)$|,URI="(?P<attribute>[^"]+)"', re.MULTILINE)
 
 
 class Growth(Enum):
@@ -28,10 +30,11 @@ def longer_media(published: str, text: str) -> Growth:
 
 
 def longer_master(published: str, text: str) -> Growth:
-    """Judge a multivariant playlist: another sound may be added, what is listed stays as it is."""
-    old, new = set(published.splitlines()), set(text.splitlines())
-    if new <= old:
-        return Growth.OLDER
-    # A sound that came later changes the line of every variant (its codec, its bandwidth).
-    kept = {line for line in old if not line.startswith("#EXT-X-STREAM-INF")}
-    return Growth.LONGER if kept <= new else Growth.OLDER
+    """Judge a multivariant playlist: another picture or sound may be added, none goes."""
+    old, new = _listed(published), _listed(text)
+    # What comes later changes the lines of those before (codecs, bandwidth), but not what is played.
+    return Growth.LONGER if old < new else Growth.OLDER
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(match["line"] or match["attribute"] for match in _URI.finditer(text))

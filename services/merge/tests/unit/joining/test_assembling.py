@@ -1,0 +1,260 @@
+"""Assembling: what is ordered from the joiner, what is stored, and what is told of it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cinelog_common.cmaf.hlsvalidation import validate
+from cinelog_common.contract import keys
+from cinelog_common.contract.commands import AssembleOutput, Extent
+from cinelog_common.contract.events import OutputAssembled
+from cinelog_common.contract.values import Rendition
+from cinelog_common.errors import Category, PermanentError, TransientError
+from cinelog_common.objects.folder import FolderObjectStore
+from cinelog_common.objects.ports import ObjectStore
+from cinelog_common.objects.testing import FakeObjectStore
+from cinelog_merge.handlers import Library, OutputAssembler
+from cinelog_merge.joining_testing import (
+    JOB,
+    RECIPE,
+    WHOLE,
+    FakeJoiner,
+    Footage,
+    RecordingAnnouncer,
+    pictures,
+)
+from msgspec.structs import replace
+
+BASE = keys.output_prefix(JOB, 1)
+
+
+class World:
+    def __init__(self, root: Path, *footage: Footage, objects: ObjectStore | None = None) -> None:
+        self.scratch = root / "scratch"
+        self.objects = objects or FakeObjectStore()
+        self.announcer = RecordingAnnouncer()
+        self.joiner = FakeJoiner()
+        for own in footage:
+            asyncio.run(own.store(self.objects))
+
+    def assemble(self, command: AssembleOutput) -> OutputAssembled:
+        assembler = OutputAssembler(
+            self.objects, Library(self.objects), self.announcer, joiner=self.joiner, scratch=self.scratch
+        )
+        asyncio.run(assembler(command))
+        event = self.announcer.events[-1]
+        assert isinstance(event, OutputAssembled)
+        return event
+
+    def playlists(self) -> dict[str, str]:
+        async def work() -> dict[str, str]:
+            return {
+                info.key.removeprefix(BASE): (await self.objects.get(info.key)).decode()
+                async for info in self.objects.list(BASE)
+                if info.key.endswith(".m3u8")
+            }
+
+        return asyncio.run(work())
+
+
+def a_command(*footage: Footage, **fields: Any) -> AssembleOutput:
+    command = AssembleOutput(
+        job=JOB,
+        extent=WHOLE,
+        containers=("hls", "mp4"),
+        tracks=tuple(own.track() for own in footage if own.name.startswith("a")),
+        recipe=RECIPE,
+        title="A film",
+        max_segment_s=2.0,
+    )
+    return replace(command, **fields)
+
+
+def test_a_film_becomes_a_file_and_playlists(tmp_path: Path, film: Footage, sound: Footage) -> None:
+    world = World(tmp_path, film, sound)
+
+    event = world.assemble(a_command(film, sound))
+
+    assert [(output.kind, output.key) for output in event.outputs] == [
+        ("mp4", f"{BASE}video.mp4"),
+        ("hls", f"{BASE}master.m3u8"),
+    ]
+    hls = event.outputs[1]
+    assert (hls.width, hls.height, hls.frames, hls.duration_s) == (160, 96, 60, 2.4)
+    assert validate(world.playlists()) == []
+    assert all("#EXT-X-PLAYLIST-TYPE:VOD" in world.playlists()[name] for name in ("96p.m3u8", "a0.m3u8"))
+    assert not list(world.scratch.rglob("*.*"))
+
+
+def test_the_joiner_is_told_what_every_fragment_must_hold(
+    tmp_path: Path, film: Footage, sound: Footage
+) -> None:
+    world = World(tmp_path, film, sound)
+
+    world.assemble(a_command(film, sound, verify="full"))
+
+    (order,) = world.joiner.orders
+    assert order.verify == "full"
+    assert [part.kind for part in order.parts] == ["video", "audio"]
+    for part, own in zip(order.parts, (film, sound), strict=True):
+        parts = [sidecar.parts[0] for sidecar in own.sidecars]
+        assert part.starts == tuple(one.start for one in parts)
+        assert part.samples == tuple(one.frames for one in parts)
+        assert part.checksums == tuple(one.checksum for one in parts)
+        assert part.init_hashes == tuple(sidecar.init_hash for sidecar in own.sidecars)
+
+
+def test_where_the_store_has_files_nothing_is_copied(tmp_path: Path, film: Footage, sound: Footage) -> None:
+    objects = FolderObjectStore(tmp_path / "objects", durable=False)
+    world = World(tmp_path, film, sound, objects=objects)
+
+    world.assemble(a_command(film, sound))
+
+    (order,) = world.joiner.orders
+    for part, own in zip(order.parts, (film, sound), strict=True):
+        assert part.fragments == tuple(str(objects.local_path(s.parts[0].key)) for s in own.sidecars)
+
+
+def test_a_finished_file_is_linked_into_a_store_of_files(tmp_path: Path, film: Footage) -> None:
+    objects = FolderObjectStore(tmp_path / "objects", durable=False)
+    world = World(tmp_path, film, objects=objects)
+    inodes = []
+    join = world.joiner.join
+
+    async def noting(order: Any) -> Any:
+        made = await join(order)
+        inodes.append((Path(order.folder) / "video.mp4").stat().st_ino)
+        return made
+
+    world.joiner.join = noting  # type: ignore[method-assign]
+
+    world.assemble(a_command(film, containers=("mp4",)))
+
+    path = objects.local_path(f"{BASE}video.mp4")
+    assert path is not None
+    assert [path.stat().st_ino] == inodes
+
+
+def test_a_redelivered_order_tells_of_the_same_outputs(tmp_path: Path, film: Footage, sound: Footage) -> None:
+    world = World(tmp_path, film, sound)
+
+    first, second = (world.assemble(a_command(film, sound)) for _ in range(2))
+
+    assert first == second
+    assert first.id == second.id
+
+
+def test_playlists_alone_are_looked_at_before_they_are_told(tmp_path: Path, film: Footage) -> None:
+    world = World(tmp_path, film)
+    world.joiner.failures = [PermanentError("A seam is wrong.")]
+
+    with pytest.raises(PermanentError, match="A seam is wrong"):
+        world.assemble(a_command(film, containers=("hls",)))
+
+    assert world.announcer.events == []
+    assert world.playlists() == {}
+    assert world.joiner.orders[0].files == ()
+
+
+def test_every_size_of_a_ladder_is_looked_at_and_the_best_is_joined(tmp_path: Path, sound: Footage) -> None:
+    small = Rendition(name="48p", width=80, height=48, crf=23, max_rate_k=500)
+    ladder = replace(RECIPE, renditions=(*RECIPE.renditions, small))
+    best, other = pictures("96p", ladder.hash), pictures("48p", ladder.hash)
+    world = World(tmp_path, best, other, sound)
+
+    event = world.assemble(a_command(sound, recipe=ladder))
+
+    first, second = world.joiner.orders
+    assert ([part.kind for part in first.parts], len(first.files)) == (["video", "audio"], 1)
+    assert ([part.kind for part in second.parts], second.files) == (["video"], ())
+    assert validate(world.playlists()) == []
+    assert world.playlists()["master.m3u8"].count("#EXT-X-STREAM-INF") == 2
+    assert event.outputs[1].width == 160
+
+
+@pytest.mark.parametrize(
+    ("containers", "names"),
+    [
+        (("hls", "mp4"), ["audio.m4a", "master.m3u8"]),
+        (("mp4",), ["audio.m4a"]),
+        (("webm",), ["audio.webm"]),
+        (("hls",), ["master.m3u8"]),
+    ],
+)
+def test_sound_alone_becomes_a_sound_file(
+    tmp_path: Path, sound: Footage, containers: tuple[str, ...], names: list[str]
+) -> None:
+    world = World(tmp_path, sound)
+
+    event = world.assemble(a_command(sound, recipe=None, containers=containers))
+
+    assert [output.key.rpartition("/")[2] for output in event.outputs] == names
+    assert all(output.kind in {"audio", "hls"} for output in event.outputs)
+    assert all(output.width is None for output in event.outputs)
+
+
+def test_a_copied_picture_is_joined_as_it_is(tmp_path: Path, sound: Footage) -> None:
+    copied = pictures("v0", "c0de")
+    world = World(tmp_path, copied, sound)
+    extent = Extent(tracks={"a0": 3, "v0": 3})
+
+    event = world.assemble(
+        a_command(recipe=None, tracks=(sound.track(), copied.track("video")), extent=extent)
+    )
+
+    (order,) = world.joiner.orders
+    assert sorted(part.kind for part in order.parts) == ["audio", "video"]
+    assert (event.outputs[1].width, event.outputs[1].frames) == (160, 60)
+    assert validate(world.playlists()) == []
+
+
+def test_nothing_to_join_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError) as raised:
+        World(tmp_path).assemble(a_command(recipe=None, extent=Extent()))
+
+    assert raised.value.category is Category.NOT_MEDIA
+
+
+def test_a_segment_that_the_store_lost_is_tried_again(tmp_path: Path, film: Footage) -> None:
+    world = World(tmp_path, film)
+    asyncio.run(world.objects.delete(film.sidecars[1].parts[0].key))
+
+    with pytest.raises(TransientError):
+        world.assemble(a_command(film))
+
+    assert world.announcer.events == []
+    assert not list(world.scratch.rglob("*.*"))
+
+
+def test_a_unit_of_other_parameters_is_refused_before_anything_is_joined(
+    tmp_path: Path, film: Footage
+) -> None:
+    sidecars = [*film.sidecars[:2], replace(film.sidecars[2], init_hash="0123456789abcdef")]
+    world = World(tmp_path, replace(film, sidecars=sidecars))
+
+    with pytest.raises(PermanentError, match="other parameters"):
+        world.assemble(a_command(film))
+
+    assert world.joiner.orders == []
+
+
+def test_an_order_that_died_before_leaves_no_files_for_the_next(tmp_path: Path, film: Footage) -> None:
+    world = World(tmp_path, film)
+    left = world.scratch / "join" / a_command(film).id / "96p"
+    left.mkdir(parents=True)
+    (left / "init.mp4").write_bytes(b"half")
+
+    world.assemble(a_command(film))
+
+    assert len(world.announcer.events) == 1
+
+
+def test_a_scratch_folder_that_cannot_be_written_is_named(tmp_path: Path, film: Footage) -> None:
+    world = World(tmp_path, film)
+    world.scratch.write_text("a file")
+
+    with pytest.raises(PermanentError) as raised:
+        world.assemble(a_command(film))
+
+    assert raised.value.category is Category.NOT_WRITABLE
