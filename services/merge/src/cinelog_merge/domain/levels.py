@@ -2,6 +2,8 @@
 
 import math
 
+from cinelog_common.contract.values import Value
+
 _H264 = (
     # Level, macroblocks/s, macroblocks a frame, kbit/s of High profile (ITU-T H.264, table A-1 × 1.25).
     ("3.0", 40_500, 1_620, 12_500),
@@ -34,20 +36,33 @@ _HEVC = (
 
 def h264_level(width: int, height: int, fps: float, rate_k: int) -> tuple[str, int]:
     """Return the level and the bitrate cap (kbit/s) that fits it."""
-    blocks = math.ceil(width / 16) * math.ceil(height / 16)
-    return _smallest(_H264, size=blocks, rate=blocks * fps, rate_k=rate_k)
+    across, down = math.ceil(width / 16), math.ceil(height / 16)
+    need = _Need(size=across * down, rate=across * down * fps, longest=max(across, down))
+    return _smallest(_H264, need, rate_k)
 
 
 def hevc_level(width: int, height: int, fps: float, rate_k: int) -> tuple[str, int]:
     """Return the level and the bitrate cap (kbit/s) that fits it."""
-    samples = width * height
-    return _smallest(_HEVC, size=samples, rate=samples * fps, rate_k=rate_k)
+    # Pictures are coded in whole blocks of 8.
+    across, down = math.ceil(width / 8) * 8, math.ceil(height / 8) * 8
+    need = _Need(size=across * down, rate=across * down * fps, longest=max(across, down))
+    return _smallest(_HEVC, need, rate_k)
 
 
-def _smallest(
-    table: tuple[tuple[str, int, int, int], ...], *, size: int, rate: float, rate_k: int
-) -> tuple[str, int]:
-    fitting = [row for row in table if size <= row[2] and rate <= row[1]] or [table[-1]]
+class _Need(Value, frozen=True, kw_only=True):
+    """What a picture takes, in the table's units: its area, area a second, and longer side."""
+
+    size: int
+    rate: float
+    longest: int
+
+
+def _smallest(table: tuple[tuple[str, int, int, int], ...], need: _Need, rate_k: int) -> tuple[str, int]:
+    # No side may exceed √(8 × area) (H.264 A.3.1 f and g, H.265 A.4.1): a panorama needs more than its area.
+    fitting = [
+        row for row in table if need.size <= row[2] and need.rate <= row[1] and need.longest**2 <= 8 * row[2]
+    ]
+    fitting = fitting or [table[-1]]
     for level, _, _, cap in fitting:
         if rate_k <= cap:
             return level, rate_k
