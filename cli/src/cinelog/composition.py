@@ -33,7 +33,7 @@ def standalone_services(
     overrides: dict[str, dict[str, object]] = {
         "merge": {},
         "download": {"allow_private_sources": settings.allow_private_sources},
-        "transcode": {"slots": settings.slots},
+        "transcode": {"slots": settings.slots, "nice": settings.nice},
         "storage": {},
     }
     services = [build(name, platform, **values) for name, values in overrides.items()]

@@ -38,12 +38,14 @@ class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         data: Folder for documents, objects and scratch; made if it is missing.
         slots: Segments encoded at a time.
+        nice: How far encoders stand back, so that the rest of the machine stays quick.
         allow_private_sources: Whether files and private addresses may be sources.
         host: Address to listen on; None for no HTTP at all.
     """
 
     data: Path
     slots: int = os.cpu_count() or 2
+    nice: int = 5
     allow_private_sources: bool = False
     host: str | None = None
     port: int = 8080

@@ -118,7 +118,9 @@ async def _work(wanted: Wanted, display: Display) -> Result:
     from cinelog.watching import Watcher
 
     data = wanted.out / ".cinelog"
-    node = Standalone(StandaloneSettings(data=data, slots=wanted.slots, allow_private_sources=True))
+    # Somebody waits for this very film: its encoders stand back for nobody.
+    settings = StandaloneSettings(data=data, slots=wanted.slots, nice=0, allow_private_sources=True)
+    node = Standalone(settings)
     await node.start()
     deadline_s = INTERRUPT_DEADLINE_S
     try:
