@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from cinelog_common.contract.units import decode_meta
 from cinelog_common.errors import Category, PermanentError
+from cinelog_download.children import decoding
 from cinelog_download.domain.demuxing import Finished, Limits, Probed
 from cinelog_fastio import BundleReader
 
@@ -79,6 +80,22 @@ def test_units_hold_every_picture_of_the_whole_file(
     assert isinstance(told[0], Probed)
     assert isinstance(told[-1], Finished)
     assert media.in_units(told) == media.whole(path)
+
+
+@pytest.mark.parametrize("name", ["interlaced.ts", "interlaced.mpg"])
+def test_units_of_interlaced_films_bring_the_pictures_beside_their_ends(
+    films: Any, media: Any, tmp_path: Path, name: str
+) -> None:
+    path = films.make(name, film_of(media, name))
+
+    units = media.units(media.demux([path], tmp_path))
+
+    assert len(units) > 2
+    for unit in units:
+        with BundleReader.open(unit.path) as reader:
+            pictures = decoding.pictures(reader.parameters, list(reader))
+        assert unit is units[0] or min(pictures) < unit.start
+        assert unit is units[-1] or max(pictures) >= unit.end
 
 
 @pytest.mark.parametrize("name", ["closed.mp4", "open.ts", "vp9.webm", "reordered.avi"])

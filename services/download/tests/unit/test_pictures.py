@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from cinelog_download.domain.pictures import is_shown, is_skipped_leading, starts_clean
+from cinelog_download.domain.pictures import is_shown, is_skipped_leading, parameters_in, starts_clean
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +37,14 @@ def test_an_idr_of_hevc_is_clean_and_a_cra_is_not(form: str) -> None:
     assert is_skipped_leading("hevc", made(bytes((8 << 1, 1))), extradata)
 
 
+def test_a_keyframe_tells_its_own_parameters_where_it_carries_them() -> None:
+    assert parameters_in("h264", annexb(b"\x09", b"\x67", b"\x65"), b"") == b"\x67\x80\x11\x22"
+    assert parameters_in("hevc", annexb(b"\x42", b"\x26"), b"") == b"\x42\x80\x11\x22"
+    assert parameters_in("h264", annexb(b"\x65"), b"") is None
+    assert parameters_in("h264", prefixed(b"\x67"), AVCC) is None
+    assert parameters_in("mpeg2video", b"\0\0\1\xb3\x0a\x00\x60\x13more", b"") == b"\x0a\x00\x60\x13"
+
+
 def test_hidden_pictures_of_vp8_and_vp9_are_not_shown() -> None:
     assert is_shown("vp8", b"\x10\0\0")
     assert not is_shown("vp8", b"\x01\0\0")
@@ -54,3 +62,4 @@ def test_any_bytes_are_judged(codec: str, data: bytes, extradata: bytes) -> None
     starts_clean(codec, data, extradata)
     is_shown(codec, data)
     is_skipped_leading(codec, data, extradata)
+    parameters_in(codec, data, extradata)

@@ -52,3 +52,9 @@ def test_the_beginning_is_exact_and_jitter_later_is_not_mended() -> None:
     assert place(48_500, 48_000, rate=48_000) == Step()
     assert place(50_000, 48_000, rate=48_000) == Step(silence=2000)
     assert place(46_000, 48_000, rate=48_000) == Step(drop=2000)
+
+
+def test_where_one_recording_follows_another_nothing_is_taken_as_jitter() -> None:
+    assert place(48_500, 48_000, rate=48_000) == Step()
+    assert place(48_500, 48_000, rate=48_000, exact=True) == Step(silence=500)
+    assert place(47_500, 48_000, rate=48_000, exact=True) == Step(drop=500)

@@ -88,7 +88,8 @@ class Source:
         total = self.opened.duration_s
         if total is None or self.opened.layout.family not in _TRUSTED_DURATIONS:
             return
-        start = Fraction(self.opened.container.start_time or 0, 1_000_000)
+        # Some containers' durations count from their zero, others' from the first picture or sound.
+        start = min(Fraction(0), Fraction(self.opened.container.start_time or 0, 1_000_000))
         if float(self.reached_s - start) + max(2.0, total / 50) < total:
             raise refusals.damaged(f"it ends {self._progress()}")
 

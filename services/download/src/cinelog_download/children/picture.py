@@ -22,6 +22,8 @@ _SEAM_PACKETS = 8
 """Packets after a seam that are decoded both ways: past any reordering, quick to decode."""
 _LONGEST_PRELUDE = 3000
 """Packets without any keyframe, after which the first one is taken for one."""
+_ROLL_PACKETS = 4
+"""Packets shown beyond a unit's end that a filter gets which looks at neighbours; two may be one frame."""
 _NOT_SEPARABLE = (
     "The source's keyframes cannot be decoded on their own: it is not split there, "
     "so fewer encoders can work on it at once."
@@ -36,6 +38,8 @@ class Shape(Value, frozen=True, kw_only=True):
     frame_ticks: int
     """How long a picture lasts where its packet does not say."""
     interlaced: bool = False
+    rolls: bool = False
+    """Whether a filter will look at the pictures beside a unit's ends, so that they must come along."""
     folder: str = "."
     most_units: int = 1 << 30
     key_times: tuple[int, ...] = ()
@@ -62,6 +66,7 @@ class Picture:
         self._forced: list[int] = []
         self._unit_start = 0
         self._unit_first = 0
+        self._roll_first = 0
         self._frontier: int | None = None
         self._cut: Cut | None = None
         self._suspects_are_clean: bool | None = None
@@ -168,7 +173,7 @@ class Picture:
         if self._cut is None:
             self._cut = self._decide(ended=ended) if self._keys else None
             return self._cut is not None
-        if not ended and (self._frontier is None or self._frontier < self._cut.at):
+        if not (ended or self._is_settled(self._cut.at)):
             return False
         clean = self._is_proven(self._cut, ended=ended)
         if clean is None:
@@ -179,6 +184,16 @@ class Picture:
         else:
             self._give_up_suspects()
         return True
+
+    def _is_settled(self, at: int) -> bool:
+        """Tell whether nothing shown before `at`, or just after it where that matters, is still to come."""
+        if self._frontier is None or self._frontier < at:
+            return False
+        return not self._shape.rolls or len(self._shown_in(at, self._frontier)) >= _ROLL_PACKETS
+
+    def _shown_in(self, start: int, end: int) -> list[int]:
+        entries = (entry for _, entry in self._window.entries(self._unit_first))
+        return sorted(entry.pts for entry in entries if entry.counts and start <= entry.pts <= end)
 
     def _decide(self, *, ended: bool) -> Cut | None:
         seen = self._seen(ended=ended)
@@ -250,7 +265,10 @@ class Picture:
 
     def _stop(self, end: int) -> int:
         """Return the number after the last packet in decode order that is shown before `end`."""
-        return max(n for n, entry in self._window.entries(self._unit_first) if entry.pts < end) + 1
+        entries = self._window.entries(self._unit_first)
+        return (
+            max((n for n, entry in entries if entry.counts and entry.pts < end), default=self._unit_first) + 1
+        )
 
     def _count(self, start: int, end: int, stop: int) -> int:
         entries = [entry for _, entry in self._window.entries(self._unit_first, stop)]
@@ -268,13 +286,13 @@ class Picture:
         if self.units >= self._shape.most_units:
             raise refusals.over_limit(f"more than {self._shape.most_units} units")
         stop = self._window.end if last else self._stop(end)
-        following = stop if last else max(number for number, pts in self._keys if pts <= end)
+        following, key = (stop, end) if last else max(key for key in self._keys if key[1] <= end)
         unit = Stretch(
             n=self.units,
             start=self._unit_start,
             end=end,
-            first=self._unit_first,
-            stop=stop,
+            first=self._roll_first,
+            stop=self._rolled_out(stop, end),
             next_first=following,
             frames=self._count(self._unit_start, end, stop),
             last=last,
@@ -282,10 +300,19 @@ class Picture:
         self._writer.write(unit, self._window)
         self.units += 1
         self.cuts.append(end)
+        before = max((number for number, _ in self._keys if number < following), default=following)
         self._unit_start, self._unit_first = end, following
+        self._roll_first = before if self._shape.rolls and key >= end else following
         self._keys = [key for key in self._keys if key[0] >= following]
         self._forced = [at for at in self._forced if at > end]
-        self._window.drop_before(following)
+        self._window.drop_before(self._roll_first)
+
+    def _rolled_out(self, stop: int, end: int) -> int:
+        """Return `stop`, or the number after what shows the pictures just after `end` too."""
+        if not self._shape.rolls:
+            return stop
+        shown = self._shown_in(end, 1 << 62)[:_ROLL_PACKETS]
+        return max(stop, self._stop(shown[-1] + 1)) if shown else stop
 
 
 def _pts(packet: Packet) -> int:

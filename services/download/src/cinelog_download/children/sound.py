@@ -67,7 +67,9 @@ class Sound:
         """Encode the next frame, which begins at `at_s` on the timeline (None: where the last one ended)."""
         rate = frame.sample_rate
         expected = round(self._expected * rate)
-        step = place(expected if at_s is None else round(at_s * rate), expected, rate=rate)
+        position = expected if at_s is None else round(at_s * rate)
+        changes = self._shape is not None and _shape_of(frame) != self._shape
+        step = place(position, expected, rate=rate, exact=changes)
         if step.drop >= frame.samples:
             return
         for gap in _pieces(step.silence):
@@ -104,7 +106,7 @@ class Sound:
             self._writer.finish()
 
     def _feed(self, frame: AudioFrame) -> None:
-        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        shape = _shape_of(frame)
         if self._resampler is not None and shape != self._shape:
             for rest in self._resampler.resample(None):
                 self._encode(rest)
@@ -179,6 +181,10 @@ class Sound:
             samples=samples,
         )
         self._writer.write(piece, payload)
+
+
+def _shape_of(frame: AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def _pieces(samples: int) -> Iterator[int]:

@@ -5,7 +5,7 @@ from fractions import Fraction
 import msgspec
 from av.video.frame import VideoFrame
 from cinelog_common.cmaf.inits import CopyHints, VideoPresentation, copy_init
-from cinelog_fastio import Packet
+from cinelog_fastio import DISCARD, KEYFRAME, Packet
 
 from cinelog_download.children import probing
 from cinelog_download.children.copying import CopiedUnits, Form
@@ -16,6 +16,8 @@ from cinelog_download.children.tracks import Description, FragmentWriter
 from cinelog_download.children.units import BundleUnits, Tell, Writer
 from cinelog_download.domain.cutting import CutPolicy
 from cinelog_download.domain.demuxing import DemuxOrder
+from cinelog_download.domain.pictures import is_shown, parameters_in
+from cinelog_download.domain.stamps import Stamps
 
 _TIMELESS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "dv"})
 """Containers without times of showing: what libavformat gives as such are times of decoding."""
@@ -45,6 +47,8 @@ class Eye:
         self._timeless = film.container.format.name in _TIMELESS
         self._reordered = reordered
         self._counted = 0
+        self._stamps = Stamps()
+        self._brought: bytes | None = None
         self._ordering: PresentationOrder | None = None
         self._copied: FragmentWriter | None = None
         self._picture: Picture | None = None
@@ -89,11 +93,12 @@ class Eye:
     @property
     def warnings(self) -> list[str]:
         """What the user should know."""
-        return self._picture.warnings if self._picture is not None else []
+        return [*(self._picture.warnings if self._picture is not None else ()), *self._stamps.warnings()]
 
     def add(self, packet: Packet, *, spliced: bool) -> None:
         """Take the next packet in decode order."""
-        forced = spliced or any(name == "new_extradata" for name, _ in packet.side_data)
+        changed = any(name == "new_extradata" for name, _ in packet.side_data) or self._changes(packet)
+        forced = spliced or changed
         if not self._begun:
             self._begin(packet)
         for ordered in self._presented(packet):
@@ -111,6 +116,14 @@ class Eye:
         if self._copied is not None:
             self._copied.finish()
 
+    def _changes(self, packet: Packet) -> bool:
+        """Tell whether a keyframe brings other parameters than the one before it did."""
+        if not packet.flags & KEYFRAME:
+            return False
+        brought = parameters_in(self.info.codec, packet.data, self._parameters.extradata)
+        before, self._brought = self._brought, brought or self._brought
+        return brought is not None and before is not None and brought != before
+
     def _begin(self, first: Packet) -> None:
         if self._reordered and (self._timeless or first.pts is None):
             self._ordering = PresentationOrder(self._parameters, self._frame_ticks)
@@ -127,6 +140,7 @@ class Eye:
             parameters=self._parameters,
             frame_ticks=self._frame_ticks,
             interlaced=self.info.field_order != "progressive",
+            rolls=self.info.field_order != "progressive" and self._order.video == "bundles",
             folder=self._order.folder,
             most_units=self._order.limits.units,
             key_times=self._key_times,
@@ -137,7 +151,13 @@ class Eye:
         packet = self._timed(source)
         if self._ordering is not None:
             return self._ordering.add(packet)
-        return [packet if packet.pts is not None else msgspec.structs.replace(packet, pts=packet.dts)]
+        pts = packet.dts if packet.pts is None else packet.pts
+        # Pictures of two packets each, one a field, may well share a time.
+        alone = not packet.flags & DISCARD and self.info.field_order == "progressive"
+        shown = alone and self._order.video != "copy" and is_shown(self.info.codec, packet.data)
+        stamped = self._stamps.mend(pts, packet.dts, shown=shown)
+        flags = packet.flags | DISCARD * stamped.hidden
+        return [msgspec.structs.replace(packet, pts=stamped.pts, dts=stamped.dts, flags=flags)]
 
     def _timed(self, packet: Packet) -> Packet:
         """Count packets where nothing else tells the time, as in elementary streams."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 _ALWAYS_CLEAN = frozenset({"vp8", "vp9", "av1", "ffv1", "mjpeg", "prores", "dnxhd", "rawvideo", "huffyuv"})
 """Their keyframes reset everything that later pictures refer to, or all pictures are keyframes."""
 _START = b"\0\0\1"
+_HEADERS_END = 4096
+"""Parameter sets lie within the first bytes of a keyframe."""
 _LONGEST_PREFIX = 64
 """NAL units looked at before the first slice: parameter sets, SEI."""
 
@@ -34,6 +36,21 @@ def is_skipped_leading(codec: str, data: bytes, extradata: bytes) -> bool:
     Only H.265 has leading pictures that are not (RADL, 6 and 7).
     """
     return codec != "hevc" or _hevc_slice(data, extradata) not in {6, 7}
+
+
+def parameters_in(codec: str, data: bytes, extradata: bytes) -> bytes | None:
+    """Return what a keyframe itself says of size and shape: sequence headers; None if it says nothing."""
+    if _length_size(codec, extradata) is not None:
+        return None
+    if codec == "mpeg2video":
+        # ISO/IEC 13818-2 6.2.2.1: size, aspect and frame rate are the first four bytes.
+        at = data.find(_START + b"\xb3")
+        return None if at < 0 else data[at + 4 : at + 8]
+    if codec == "h264":
+        return _unit_of(data, lambda head: head & 31 == 7)
+    if codec == "hevc":
+        return _unit_of(data, lambda head: head >> 1 & 63 == 33)
+    return None
 
 
 def is_shown(codec: str, data: bytes) -> bool:
@@ -79,6 +96,16 @@ def _first_slice(
         kind = kind_of(head)
         if kind in slices:
             return kind
+    return None
+
+
+def _unit_of(data: bytes, wanted: Callable[[int], bool]) -> bytes | None:
+    at = data.find(_START)
+    while 0 <= at < min(len(data) - 3, _HEADERS_END):
+        end = data.find(_START, at + 3)
+        if wanted(data[at + 3]):
+            return data[at + 3 : end if end >= 0 else len(data)].rstrip(b"\0")
+        at = end
     return None
 
 

@@ -20,13 +20,15 @@ class Step(Value, frozen=True, kw_only=True):
     drop: int = 0
 
 
-def place(position: int, expected: int, *, rate: int) -> Step:
+def place(position: int, expected: int, *, rate: int, exact: bool = False) -> Step:
     """Decide how a piece that belongs at `position` follows sound that reaches to `expected`.
 
-    The very beginning is exact; later, what is less than the jitter apart is taken as continuous.
+    The very beginning is exact, and so is what `exact` asks for: where one recording follows another
+    nothing wanders, and what is not mended there stays wrong to the end. Elsewhere, what is less than
+    the jitter apart is taken as continuous.
     """
     apart = position - expected
-    tolerance = rate * JITTER_S if expected else 0
+    tolerance = rate * JITTER_S if expected and not exact else 0
     if abs(apart) <= tolerance:
         return Step()
     return Step(silence=apart) if apart > 0 else Step(drop=-apart)

@@ -1,10 +1,11 @@
 """Hostile and broken sources: by file name, how each is made."""
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 from cinelog_testkit.corpus.films import OPEN, Film, Voice, write_film
-from cinelog_testkit.corpus.sources import Maker
+from cinelog_testkit.corpus.sources import Maker, joined
 from cinelog_testkit.corpus.surgery import TS_PACKET, boxes, cut_off, flipped, patched
 
 _FASTSTART = {"movflags": "faststart"}
@@ -152,6 +153,7 @@ HOSTILE: dict[str, Maker] = {
     "huge-picture.avi": _huge_stream,
     "no-durations.mp4": _without_durations,
     "backwards.ts": _backwards_stamps,
+    "overlapping.ts": joined(Film(voices=_MP2), Film(first_number=96, offset_s=Fraction(4), voices=_MP2)),
     "missing-stamps.ts": _without_stamps,
     "no-times.h264": _no_times,
     "matroska-called.mp4": _as(Film(), "mkv"),

@@ -26,7 +26,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     options: Options
 
 
-def run_jobs(wishes: Mapping[str, Wish], data: Path, *, within_s: float, slots: int = 2) -> dict[str, JobStatus]:
+def run_jobs(
+    wishes: Mapping[str, Wish], data: Path, *, within_s: float, slots: int = 2
+) -> dict[str, JobStatus]:
     """Run every job and return how each ended, by the wishes' names.
 
     Raises:

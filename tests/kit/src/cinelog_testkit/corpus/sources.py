@@ -24,6 +24,8 @@ _HDR = (
 )
 _VPX = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "10", "auto-alt-ref": "1"}
 _MP2 = (Voice(codec="mp2"),)
+_BEHIND = Fraction(4) + Fraction(2, 24)
+"""Where a second film follows the first one: the first begins late by the depth of its reordering."""
 _OPUS = (Voice(codec="libopus"),)
 _H264_OPEN = {"x264-params": OPEN}
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+delay_moov"}
@@ -80,7 +82,7 @@ def _copied(arguments: tuple[str, ...], *, before: tuple[str, ...] = (), **field
     return make
 
 
-def _joined(*films: Film) -> Maker:
+def joined(*films: Film) -> Maker:
     """Put transport streams behind each other, as a recorder does when the programme changes."""
 
     def make(path: Path) -> None:
@@ -145,10 +147,11 @@ PICTURES: dict[str, Maker] = {
     "ntsc.mp4": _film(rate=Fraction(30000, 1001)),
     "ntsc-film.mkv": _film(rate=Fraction(24000, 1001)),
     "plain.ts": _film(options=_H264_OPEN, voices=_MP2),
-    "parameter-change.ts": _joined(
-        Film(voices=_MP2), Film(size=(192, 108), first_number=96, offset_s=Fraction(4), voices=_MP2)
+    "parameter-change.ts": joined(
+        Film(voices=_MP2),
+        Film(size=(192, 108), first_number=96, offset_s=_BEHIND, voices=_MP2),
     ),
-    "spliced.ts": _joined(Film(voices=_MP2), Film(first_number=96, voices=_MP2)),
+    "spliced.ts": joined(Film(voices=_MP2), Film(first_number=96, voices=_MP2)),
     "wrap.ts": _wrapping,
     "plain.mkv": _film(options=_H264_OPEN),
     "vp8.webm": _film(codec="libvpx", options={**_VPX, "deadline": "good", "cpu-used": "5"}, voices=_OPUS),
@@ -200,9 +203,9 @@ SOUNDS: dict[str, Maker] = {
     "sound-outlasts.mp4": _film(voices=(Voice(end_s=5.5),)),
     "sound-gap.mkv": _edited(partial(_without_sound_between, first_s=1.1, last_s=2.3)),
     "sound-gap.ts": _edited(partial(_without_sound_between, first_s=1.1, last_s=2.3), voices=_MP2),
-    "rate-change.ts": _joined(
+    "rate-change.ts": joined(
         Film(voices=(Voice(rate=44_100),)),
-        Film(first_number=96, offset_s=Fraction(4), voices=(Voice(rate=48_000),)),
+        Film(first_number=96, offset_s=_BEHIND, voices=(Voice(rate=48_000, first_click_s=0.25),)),
     ),
     "surround.mp4": _film(voices=(Voice(layout="5.1", bit_rate=384_000),)),
     "surround.mkv": _film(voices=(Voice(codec="ac3", layout="5.1", bit_rate=384_000),)),
