@@ -145,7 +145,10 @@ def seams_of(plan: JoinPlan, *, frames_each: int = 2) -> list[Seam]:
     seams = []
     for chunk in track.chunks:
         samples = range(chunk.first_sample, chunk.first_sample + chunk.samples)
-        shown = sorted(starts[at] + track.offsets[at] for at in samples)[:frames_each]
+        # What is composed before the edit's beginning is hidden.
+        composed = (starts[at] + track.offsets[at] - track.header.media_time for at in samples)
+        shown = sorted(time for time in composed if time >= track.start)[:frames_each]
         times = tuple(Fraction(time, track.header.timescale) for time in shown)
-        seams.append(Seam(segment=chunk.path.name, times=times))
+        if times:
+            seams.append(Seam(segment=chunk.path.name, times=times))
     return seams

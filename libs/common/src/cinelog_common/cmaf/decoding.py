@@ -136,13 +136,24 @@ def _problem(
 def _frames_from(
     film: av.container.InputContainer, stream: av.VideoStream, first: int, count: int
 ) -> list[av.VideoFrame]:
-    """The first `count` frames shown at or after `first`."""
+    """The first `count` frames shown at or after `first`.
+
+    Raises:
+        av.FFmpegError: One of them cannot be decoded, however early decoding begins.
+    """
     found: list[av.VideoFrame] = []
     for step in _STEPS_BACK_S:
         back = int(step / stream.time_base) if stream.time_base else 0
+        earliest = first - back <= 0
         film.seek(max(0, first - back), stream=stream)
-        found = list(_shown_from(film, stream, first, count))
-        if first - back <= 0 or (found and found[0].pts == first):
+        try:
+            found = list(_shown_from(film, stream, first, count))
+        except av.InvalidDataError:
+            # The leading pictures of an open group refer to the group before it, where the seek landed after.
+            if earliest or step == _STEPS_BACK_S[-1]:
+                raise
+            continue
+        if earliest or (found and found[0].pts == first):
             break
     return found
 
@@ -151,9 +162,17 @@ def _shown_from(
     film: av.container.InputContainer, stream: av.VideoStream, first: int, count: int
 ) -> Iterator[av.VideoFrame]:
     left = count
-    for frame in film.decode(stream):
-        if frame.pts is not None and frame.pts >= first:
-            yield frame
-            left -= 1
-        if left == 0:
-            return
+    for packet in film.demux(stream):
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            # What is shown before the seam is not looked at, and may lack what it refers to.
+            if packet.pts is None or packet.pts >= first:
+                raise
+            continue
+        for frame in frames:
+            if frame.pts is not None and frame.pts >= first:
+                yield frame
+                left -= 1
+            if left == 0:
+                return

@@ -9,6 +9,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate
+from operator import add
 from pathlib import Path
 
 import msgspec
@@ -170,10 +172,15 @@ def _plan_track(track: JoinTrack, *, first: bool) -> TrackPlan:
     if running is None:
         raise JoinError("A track without segments cannot be joined.", action="Leave the track out.")
     duration = running - chunks[0].base_time
-    presented = duration - header.media_time if track.presented is None else track.presented
+    hidden = _hidden(chunks[0], durations, offsets)
+    heard = duration - header.media_time - hidden
+    presented = heard if track.presented is None else track.presented
     start = chunks[0].base_time + track.start_offset
     if start < 0 or not 0 < presented <= duration - header.media_time:
         raise JoinError(f"{track.fragments[0].name} leaves {presented} of {duration} ticks from {start} on.")
+    if hidden:
+        offsets, shift = _raised(offsets)
+        header = msgspec.structs.replace(header, media_time=header.media_time + shift)
     return TrackPlan(
         header=header,
         stsd=stsd,
@@ -186,6 +193,21 @@ def _plan_track(track: JoinTrack, *, first: bool) -> TrackPlan:
         duration=duration,
         presented=presented,
     )
+
+
+def _hidden(first: Chunk, durations: array[int], offsets: array[int]) -> int:
+    """Ticks of pictures before the film's beginning, which only later ones refer to."""
+    decoded = accumulate(durations[: first.samples], initial=first.base_time)
+    return max(0, -min(map(add, decoded, offsets[: first.samples]), default=0))
+
+
+def _raised(offsets: array[int]) -> tuple[array[int], int]:
+    """Composition offsets without negative ones, and by how much they were raised.
+
+    Hidden pictures need an edit list, and libavformat reads one wrongly beside signed offsets.
+    """
+    shift = -min(offsets)
+    return array("i", (offset + shift for offset in offsets)), shift
 
 
 def _header(track: JoinTrack, *, first: bool) -> tuple[TrackHeader, bytes]:
