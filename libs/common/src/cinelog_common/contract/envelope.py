@@ -97,7 +97,7 @@ def _open(
         raise UnknownTypeError(f"Unknown type {names['ce_type'][:80]!r}.", action="Upgrade this service.")
     try:
         return msgspec.json.decode(value or b"", type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_ours(f"The data of {names['ce_type']} are broken: {error}.") from error
 
 

@@ -59,3 +59,8 @@ def output_prefix(job: str, run: int) -> str:
 def manifest(job: str, run: int) -> str:
     """The one commit point of a run."""
     return f"jobs/{job}/{run}/output/manifest.json"
+
+
+def dash_manifest(master: str) -> str:
+    """The DASH manifest over the segments of the multivariant playlist `master`: it lies beside it."""
+    return master.rpartition("/")[0] + "/manifest.mpd"

@@ -4,8 +4,8 @@ Used wherever a request enters, so that an impossible pair is refused at submit
 and never reaches a worker.
 """
 
+import re
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from cinelog_common.contract.values import AudioRecipe, Options, Source, Value
 from cinelog_common.errors import Category, PermanentError
@@ -32,6 +32,18 @@ SCHEMES = ("http", "https", "file", "upload", "object")
 
 _DEFAULT_CRF = {"h264": 23, "hevc": 26, "av1": 32, "vp9": 33}
 _MAX_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
+_VENDOR_CODECS = {
+    "nvidia": frozenset({"h264", "hevc", "av1"}),
+    "intel": frozenset(CODECS),
+    "amd": frozenset({"h264", "hevc", "av1"}),
+    "apple": frozenset({"h264", "hevc"}),
+}
+"""What each vendor's encoders can make, on some device of theirs."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_MOST_TITLE_CHARS = 1000
+_MOST_HEADERS = 64
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+"""A header's name (RFC 9110, 5.1)."""
 _HOLDS = {
     "hls": frozenset({"h264", "hevc", "av1"}),
     "mp4": frozenset(CODECS),
@@ -85,7 +97,7 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
     containers = options.containers or _default_containers(options.profile, codec)
     _check_containers(options, codec, containers)
     _check_hardware(options, codec, vendors)
-    segment_s = options.segment_s or 4.0
+    segment_s = 4.0 if options.segment_s is None else options.segment_s
     if not 1.0 <= segment_s <= 30.0:
         raise InvalidOptionsError(f"segment_s is {segment_s}.", "Choose 1 to 30 seconds.")
     if options.target_ssim is not None and not 0.8 <= options.target_ssim <= 0.999:
@@ -118,15 +130,46 @@ def check_source(source: Source) -> None:
         InvalidOptionsError: Empty, too long, control characters, or an unknown scheme.
     """
     url = source.url
-    if not url.strip() or len(url) > 8192 or any(ord(char) < 32 for char in url):
+    if not url.strip() or len(url) > 8192 or not _is_plain(url):
         raise InvalidOptionsError(
-            "The source is empty, too long or holds control characters.", "Give one URL or path."
+            "The source is empty, too long, no Unicode text, or holds control characters.",
+            "Give one URL or path.",
         )
-    scheme = urlsplit(url).scheme.lower() if "://" in url else "file"
-    if scheme not in SCHEMES:
+    scheme = url.partition("://")[0].lower() if "://" in url else "file"
+    # A path may hold `://` as well: what is no scheme's name is a folder's.
+    if scheme not in SCHEMES and _SCHEME.fullmatch(scheme):
         raise InvalidOptionsError(
             f"Sources of the kind {scheme[:20]!r} are not supported.", "Use http, https, or a file."
         )
+    _check_fetching(source)
+
+
+def _is_plain(text: str) -> bool:
+    return _is_text(text) and not any(ord(char) < 32 or ord(char) == 127 for char in text)
+
+
+def _is_text(text: str) -> bool:
+    """Whether `text` can be encoded: names of files may hold bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_fetching(source: Source) -> None:
+    """Refuse headers that would end their line and begin another, and formats that are no expression."""
+    if len(source.headers) > _MOST_HEADERS:
+        raise InvalidOptionsError(
+            f"There are {len(source.headers)} headers.", f"Use at most {_MOST_HEADERS}."
+        )
+    for name, value in source.headers.items():
+        if not _TOKEN.fullmatch(name) or len(value) > 8192 or not value.isprintable():
+            raise InvalidOptionsError(
+                f"The header {name[:40]!r} cannot be sent.", "Use a plain name and a printable value."
+            )
+    if source.format is not None and (len(source.format) > 1000 or not source.format.isprintable()):
+        raise InvalidOptionsError("The format is no yt-dlp format expression.", "Leave it out.")
 
 
 def _check_names(options: Options) -> None:
@@ -146,6 +189,13 @@ def _check_names(options: Options) -> None:
             raise InvalidOptionsError(
                 f"There is no container {container[:40]!r}.", f"Choose {', '.join(CONTAINERS)}."
             )
+    for name, text in (("title", options.title), ("destination", options.destination)):
+        if text is not None and not _is_text(text):
+            raise InvalidOptionsError(f"The {name} is no Unicode text.", "Use another name.")
+    if options.title is not None and len(options.title) > _MOST_TITLE_CHARS:
+        raise InvalidOptionsError(
+            f"The title has {len(options.title)} characters.", f"Use at most {_MOST_TITLE_CHARS}."
+        )
     if options.containers == ():
         raise InvalidOptionsError("No container is asked for.", f"Choose {', '.join(CONTAINERS)}.")
 
@@ -157,6 +207,11 @@ def _refuse_picture_options(options: Options) -> None:
                 f"The profile {options.profile!r} does not encode the picture, so {name} means nothing.",
                 f"Leave {name} out or choose the profile web.",
             )
+    if options.hardware == "require":
+        raise InvalidOptionsError(
+            f"The profile {options.profile!r} encodes no picture, so it can require no hardware.",
+            "Leave hardware out or choose the profile web.",
+        )
     if options.profile == "audio" and options.containers not in {None, ("mp4",)}:
         raise InvalidOptionsError("The profile 'audio' makes an M4A file.", "Leave the container out.")
     if options.containers and "webm" in options.containers:
@@ -189,18 +244,26 @@ def _check_containers(options: Options, codec: str, containers: tuple[str, ...])
 def _check_hardware(options: Options, codec: str, vendors: Collection[str] | None) -> None:
     if options.vendor is not None and options.hardware == "never":
         raise InvalidOptionsError("A vendor is named, but hardware is 'never'.", "Drop one of the two.")
-    if options.hardware != "require" or options.profile in {"original", "audio"}:
+    if options.hardware != "require":
         return
-    if codec == "vp9" and options.vendor != "intel":
-        raise InvalidOptionsError("Only Intel's hardware encodes VP9.", "Choose vendor intel or codec h264.")
+    able = {vendor for vendor, codecs in _VENDOR_CODECS.items() if codec in codecs}
+    if options.vendor is not None and options.vendor not in able:
+        raise InvalidOptionsError(
+            f"The hardware of {options.vendor} encodes no {codec}.", f"For {codec} choose {_listed(able)}."
+        )
     if vendors is None:
         return
-    if not vendors or (options.vendor is not None and options.vendor not in vendors):
+    there = able.intersection(vendors)
+    if not there or (options.vendor is not None and options.vendor not in there):
         wanted = options.vendor or "any vendor"
         raise InvalidOptionsError(
             f"Hardware of {wanted} is required, and no worker has proven an encoder of it.",
             "Run `cinelog doctor` to see why, or set hardware to auto.",
         )
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _heights(options: Options) -> tuple[int, ...]:

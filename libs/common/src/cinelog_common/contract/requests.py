@@ -57,9 +57,9 @@ def parse_request(
     names = header_map(headers)
     document = _object(value)
     ce_source, ce_id = names.get("ce_source"), names.get("ce_id")
-    if document.get("specversion") is not None and isinstance(document.get("data"), dict):
+    if document.get("specversion") is not None:
         ce_source, ce_id = _text(document, "source"), _text(document, "id")
-        document = document["data"]
+        document = _data(document)
     if ce_source and ce_id:
         job = job_id_of_event(ce_source, ce_id)
     else:
@@ -114,6 +114,14 @@ def _object(value: bytes | None) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidRequestError("The message is not a JSON object.")
     return document
+
+
+def _data(event: dict[str, Any]) -> dict[str, Any]:
+    """Return a structured event's data: its own `source` says who sent it, not what is wanted."""
+    data = event.get("data")
+    if not isinstance(data, dict):
+        raise InvalidRequestError("The CloudEvent's data are not a JSON object.")
+    return data
 
 
 def _text(document: dict[str, Any], name: str) -> str | None:
