@@ -29,7 +29,7 @@ _EVERY_EVENT = (
     "JobFailed",
     "JobCancelRequested",
     "JobCancelled",
-    "JobRetried",
+    "JobDeleted", "JobRetried",
     "JobTicked",
     "WorkFailed",
     "JobDeleted",
@@ -38,7 +38,7 @@ _LETTERS = {topics.DEAD_LETTERS: (DEAD_LETTER,)}
 
 SENDS: Wiring = {
     "client": {topics.REQUESTED: (REQUEST,)},
-    "gateway": {topics.EVENTS: ("JobRequested", "JobCancelRequested", "JobRetried")},
+    "gateway": {topics.EVENTS: ("JobRequested", "JobCancelRequested", "JobDeleted", "JobRetried")},
     "merge": {
         topics.EVENTS: (
             "JobRequested",

@@ -15,7 +15,7 @@ _COMMANDS = {
     "run": ("cinelog.commands.run", "Turn one source into playable video, here and now."),
     "serve": ("cinelog.commands.serve", "Run everything in one process, with HTTP, without any server."),
     "service": ("cinelog.commands.service", "Run one service of a deployment on Kafka, MongoDB and S3."),
-    "jobs": ("cinelog.commands.jobs", "Submit, list, show, watch, cancel and retry jobs over HTTP."),
+    "jobs": ("cinelog.commands.jobs", "Submit, list, show, watch, cancel, retry and delete jobs over HTTP."),
     "topics": ("cinelog.commands.topics", "Create or check the topics of a deployment."),
     "doctor": ("cinelog.commands.doctor", "Say what this machine can do, and why something cannot be used."),
 }

@@ -1,4 +1,4 @@
-"""`cinelog jobs`: submit, list, show, watch, cancel and retry over HTTP."""
+"""`cinelog jobs`: submit, list, show, watch, cancel, retry and delete over HTTP."""
 
 import json
 import time
@@ -94,6 +94,15 @@ def retry(server: str, job: str) -> int:
     return 0
 
 
+@command.command()
+@click.argument("job")
+@click.pass_obj
+def delete(server: str, job: str) -> int:
+    """Delete an ended job and everything it made."""
+    _call(server, "DELETE", f"/api/v1/jobs/{job}")
+    return 0
+
+
 def _watch(server: str, job: str) -> int:
     told = ""
     while True:
@@ -116,7 +125,7 @@ def _call(server: str, method: str, path: str, **arguments: Any) -> dict[str, An
     """
     try:
         answer = httpx.request(method, server + path, timeout=30, **arguments)
-        document = answer.json()
+        document = answer.json() if answer.content else {}
     except httpx.HTTPError as error:
         raise TransientError(
             f"No answer from {server}: {error}.",

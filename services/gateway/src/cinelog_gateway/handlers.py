@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 from cinelog_common.clock import Clock
-from cinelog_common.contract.events import JobCancelRequested, JobRequested
+from cinelog_common.contract.events import JobCancelRequested, JobDeleted, JobRequested
 from cinelog_common.contract.options import settle
 from cinelog_common.contract.requests import body_fingerprint
 from cinelog_common.contract.status import TERMINAL, JobState, JobStatus
@@ -159,6 +159,24 @@ class Desk:
             logger.bind(action="job.retried", job_id=job).info("run {}", run)
             seen = await self._until(following, lambda now: now.run >= run)
         return seen or status
+
+    async def delete(self, job: str) -> None:
+        """Let an ended job and everything it made go.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            WrongStateError: It has not ended.
+            TransientError: The wish could not be announced.
+        """
+        status = await self._known(job)
+        if status.state not in _ENDED:
+            raise WrongStateError(job, status.state, "deleted")
+        with self._reach.jobs.follow(job) as following:
+            await self._reach.announcer.announce(JobDeleted(job=job, run=status.run))
+            logger.bind(action="job.deleted", job_id=job).info("after run {}", status.run)
+            await self._until(following, is_gone)
+        # Forgotten last: a promise is dropped only when the log has taken what ends it.
+        await self._reach.promises.forgotten(job)
 
     async def _known(self, job: str) -> JobStatus:
         status = await self._reach.jobs.find(job)

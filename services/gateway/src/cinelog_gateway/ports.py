@@ -114,6 +114,9 @@ class Promises(Protocol):
     async def retried(self, job: str, run: int) -> tuple[Event, ...]:
         """Remember that the job is to run again, and return the events that make the log know it."""
 
+    async def forgotten(self, job: str) -> None:
+        """Forget a job that was deleted."""
+
 
 class Announcer(Protocol):
     """Tells the others."""

@@ -8,7 +8,7 @@ import msgspec
 from cinelog_common.announcer import Sender
 from cinelog_common.contract import topics
 from cinelog_common.contract.envelope import open_event
-from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobRetried
+from cinelog_common.contract.events import Event, JobCancelRequested, JobDeleted, JobRequested, JobRetried
 from cinelog_common.contract.status import JobState, JobStatus, Progress
 from cinelog_common.kafka.compacted import ReaderSettings
 from cinelog_common.kafka.records import Record
@@ -75,6 +75,8 @@ class LittleLedger:
                 await self.change(event.job, state=JobState.CANCELLING)
             case JobRetried() if state is not None and state.run < event.run:
                 await self.change(event.job, state=JobState.QUEUED, run=event.run, fraction=0.0, outputs=())
+            case JobDeleted() if state is not None:
+                await self.change(event.job, state=JobState.DELETED)
 
 
 def _requested(event: JobRequested) -> JobStatus:

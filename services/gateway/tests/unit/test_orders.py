@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from cinelog_common.contract.events import JobCancelRequested, JobRequested, JobRetried
+from cinelog_common.contract.events import JobCancelRequested, JobDeleted, JobRequested, JobRetried
 from cinelog_common.contract.status import JobState
 
 
@@ -146,5 +146,31 @@ def test_orders_for_unknown_jobs_find_nothing(gateway, verb, job):
 
             assert answer.status_code == 404
             assert set(answer.json()) == {"category", "message", "action"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("journalled", [False, True])
+def test_an_ended_job_is_deleted_and_then_unknown(gateway, journalled):
+    async def scenario():
+        async with gateway(journalled=journalled) as g:
+            job = await g.job(state=JobState.COMPLETED)
+
+            answer = await g.http.delete(f"/api/v1/jobs/{job}")
+
+            assert answer.status_code == 204
+            assert isinstance(g.ledger.events[-1], JobDeleted)
+            assert (await g.http.get(f"/api/v1/jobs/{job}")).status_code == 404
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.ENCODING, JobState.CANCELLING])
+def test_what_is_open_cannot_be_deleted(gateway, state):
+    async def scenario():
+        async with gateway() as g:
+            job = await g.job(state=state)
+
+            assert (await g.http.delete(f"/api/v1/jobs/{job}")).status_code == 409
 
     asyncio.run(scenario())

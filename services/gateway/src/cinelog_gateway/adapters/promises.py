@@ -24,6 +24,10 @@ class JournalPromises:
         entry = await self._journal.entry(job)
         return (JobRetried(job=job, run=run),) if entry is None else events_of(entry)
 
+    async def forgotten(self, job: str) -> None:
+        """Take it out."""
+        await self._journal.forget(job)
+
 
 class LogPromises:
     """The port `Promises` where the log remembers."""
@@ -38,3 +42,6 @@ class LogPromises:
     async def retried(self, job: str, run: int) -> tuple[Event, ...]:
         """Leave it to the log."""
         return (JobRetried(job=job, run=run),)
+
+    async def forgotten(self, job: str) -> None:
+        """Leave it to the log."""

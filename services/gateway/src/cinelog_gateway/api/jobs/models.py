@@ -67,6 +67,9 @@ class OptionsModel(BaseModel):
     segment_s: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
         default=None, description="Target length of a segment in seconds, 1 to 30."
     )
+    target_ssim: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
+        default=None, description="Structural similarity to reach, 0.8 to 0.999: the crf is then found."
+    )
     verify: Text = Field(default="seams", json_schema_extra=_one_of("seams", "full"))
     title: Text | None = Field(default=None, max_length=500, description="Instead of the source's own.")
 

@@ -1,4 +1,4 @@
-"""Submit, show, list, cancel, retry."""
+"""Submit, show, list, cancel, retry, delete."""
 
 from typing import Annotated
 
@@ -102,6 +102,18 @@ async def cancel(job: JobId, parts: PartsOf) -> JobModel:
 async def retry(job: JobId, parts: PartsOf) -> JobModel:
     """Ask for a job that has completed, failed or been cancelled again, as its next run."""
     return JobModel.of(await parts.desk.retry(_id(job)))
+
+
+@router.delete(
+    "/{job}",
+    operation_id="deleteJob",
+    summary="Delete an ended job",
+    status_code=204,
+    responses=documented(403, 404, 409),
+)
+async def delete(job: JobId, parts: PartsOf) -> None:
+    """Remove a job that has ended, with everything it made."""
+    await parts.desk.delete(_id(job))
 
 
 def _id(job: str) -> str:
