@@ -29,7 +29,7 @@ _EVERY_EVENT = (
     "JobFailed",
     "JobCancelRequested",
     "JobCancelled",
-    "JobDeleted", "JobRetried",
+    "JobRetried",
     "JobTicked",
     "WorkFailed",
     "JobDeleted",
