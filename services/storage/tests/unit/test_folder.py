@@ -14,7 +14,7 @@ from cinelog_common.errors import Category, PermanentError
 from cinelog_common.objects.folder import FolderObjectStore
 from cinelog_storage.adapters import files
 from cinelog_storage.adapters.folder import FolderShelf, FolderShelves
-from cinelog_storage.domain.playlists import uris
+from cinelog_storage.domain.playlists import addresses, uris
 
 MP4 = Output(kind="mp4", key="jobs/a/1/output/video.mp4")
 HLS = Output(kind="hls", key="jobs/a/1/output/master.m3u8")
@@ -215,6 +215,34 @@ def test_a_folder_in_which_somebody_keeps_other_things_is_left_alone(playlists: 
 
     assert playlists.put(HLS, run=2) == ["A film (2)/master.m3u8"]
     assert (playlists.folder / "A film" / "notes.txt").read_text() == "precious"
+
+
+@pytest.fixture
+def manifest(playlists: Place) -> Place:
+    """The same film for DASH players, with a sound that no playlist lists."""
+    for name in ("init-2.mp4", "000000-000.g0.m4s"):
+        playlists.store(f"jobs/a/1/encoded/s/a1/{name}", f"jobs/a/1/encoded/s/a1/{name}".encode())
+    listed = ["r/360p/init-1.mp4", *(f"r/360p/{n:06d}-000.g0.m4s" for n in range(3))]
+    listed += ["s/a1/init-2.mp4", "s/a1/000000-000.g0.m4s"]
+    text = "".join(f' <SegmentURL media="../encoded/{name}" />\n' for name in listed)
+    playlists.store("jobs/a/1/output/manifest.mpd", f"<MPD>\n{text}</MPD>\n".encode())
+    return playlists
+
+
+def test_a_manifest_finds_the_segments_of_the_playlists_and_its_own(manifest: Place) -> None:
+    manifest.put(HLS)
+
+    folder = manifest.folder / "A film"
+    found = addresses((folder / "manifest.mpd").read_text())
+    assert set(uris((folder / "360p.m3u8").read_text())) <= set(found)
+    assert len(found) == 6
+    for uri in found:
+        assert (folder / uri).read_bytes().startswith(b"jobs/a/1/encoded/")
+
+
+def test_a_result_with_a_manifest_is_placed_again_over_itself(manifest: Place) -> None:
+    assert manifest.put(HLS) == manifest.put(HLS, run=2)
+    assert manifest.seen() == {"A film"}
 
 
 @pytest.mark.parametrize("uri", ["../../../escape.m3u8", "/etc/passwd", "http://elsewhere/x.m3u8", ".hidden"])

@@ -1,6 +1,13 @@
 """URIs of playlists that move house."""
 
-from cinelog_storage.domain.playlists import flattened, is_plain, renamed, uris
+from cinelog_storage.domain.playlists import (
+    addresses,
+    flattened,
+    is_plain,
+    readdressed,
+    renamed,
+    uris,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,3 +58,24 @@ def test_places_below_a_folder_are_plain_and_never_two_the_same(wanted: list[str
     assert all(
         name.startswith("strand/") and is_plain(name.removeprefix("strand/")) for name in names.values()
     )
+
+
+MANIFEST = """<MPD mediaPresentationDuration="PT1S">
+  <SegmentList timescale="1">
+    <Initialization sourceURL="../r/init-1.mp4" />
+    <SegmentURL media="../r/000000-000.g0.m4s" />
+    <SegmentURL media="../r/000001-000.g0.m4s" mediaRange="0-1" />
+  </SegmentList>
+</MPD>
+"""
+
+
+def test_every_address_of_a_manifest_is_found_and_nothing_else_changes() -> None:
+    found = addresses(MANIFEST)
+
+    moved = readdressed(MANIFEST, {uri: f"s/{number}" for number, uri in enumerate(found)})
+
+    assert found == ("../r/init-1.mp4", "../r/000000-000.g0.m4s", "../r/000001-000.g0.m4s")
+    assert '<Initialization sourceURL="s/0" />' in moved
+    assert '<SegmentURL media="s/2" mediaRange="0-1" />' in moved
+    assert 'mediaPresentationDuration="PT1S"' in moved

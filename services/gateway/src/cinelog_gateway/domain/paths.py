@@ -13,6 +13,7 @@ _JOB = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 _MAX_PATH = 700
 _TYPES = {
     "m3u8": "application/vnd.apple.mpegurl",
+    "mpd": "application/dash+xml",
     "mp4": "video/mp4",
     "m4s": "video/mp4",
     "m4a": "audio/mp4",

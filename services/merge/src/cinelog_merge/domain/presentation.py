@@ -26,6 +26,7 @@ AUDIO_GROUP = "sound"
 MASTER = "master.m3u8"
 
 _RANGES = {16: "PQ", 18: "HLG"}
+_BT709 = 1
 """Transfer characteristics of ITU-T H.273."""
 _COPIED_PICTURE_BPS = 20_000_000
 """Promised for a passed-through picture whose source does not say its bitrate."""
@@ -205,9 +206,15 @@ def _shown(recipe: Recipe | None, rendition: Rendition) -> tuple[int, int]:
     return (rendition.height, rendition.width) if turned else (rendition.width, rendition.height)
 
 
+def transfer_of(recipe: Recipe) -> int:
+    """Return the transfer characteristics of what is encoded: a high range in eight bits is brought down."""
+    if recipe.color_transfer in _RANGES and "10" not in recipe.pixel_format:
+        return _BT709
+    return recipe.color_transfer
+
+
 def _range(recipe: Recipe) -> str:
-    """Return the dynamic range; eight bits are brought down to the standard one when they are encoded."""
-    return _RANGES.get(recipe.color_transfer, "SDR") if "10" in recipe.pixel_format else "SDR"
+    return _RANGES.get(transfer_of(recipe), "SDR")
 
 
 def _audio(track: Track, sound: Sequence[Track]) -> AudioRendition:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from cinelog_common.cmaf.dash import write_manifest
 from cinelog_common.cmaf.playlists import write_media_playlist, write_multivariant_playlist
 from cinelog_common.contract import keys
 from cinelog_common.contract.commands import AssembleOutput
@@ -15,6 +16,7 @@ from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_common.objects.errors import ObjectMissingError, of_the_system
 from cinelog_common.objects.ports import ObjectStore
 
+from cinelog_merge.domain.dashing import representations
 from cinelog_merge.domain.presentation import (
     MASTER,
     Piece,
@@ -167,7 +169,8 @@ class OutputAssembler:
         for name, own in pieces.items():
             playlist = media_playlist(own, base=base, target=target, ended=True, vod=True)
             await self._objects.create(f"{base}{name}.m3u8", write_media_playlist(playlist).encode())
-        codecs = await self._library.codecs(pieces)
+        infos = await self._library.infos(pieces)
+        codecs = {name: info.codec for name, info in infos.items()}
         master = multivariant(
             shown_recipe(command.recipe, codecs),
             present(command.tracks, codecs),
@@ -175,6 +178,9 @@ class OutputAssembler:
             codecs=codecs,
             final=True,
         )
+        listed = representations(material.chosen, pieces, infos, recipe=command.recipe, base=base)
+        await self._objects.create(keys.dash_manifest(base + MASTER), write_manifest(listed).encode())
+        # Last of all: who finds it finds what lies beside it.
         await self._objects.create(base + MASTER, write_multivariant_playlist(master).encode())
         return _hls_output(base + MASTER, material)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from cinelog_common.cmaf.boxes import BoxError
-from cinelog_common.cmaf.initinfo import init_info
+from cinelog_common.cmaf.initinfo import InitInfo, init_info
 from cinelog_common.contract.commands import Extent
 from cinelog_common.contract.sidecars import Sidecar
 from cinelog_common.errors import Category, PermanentError, TransientError
@@ -58,11 +58,20 @@ class Library:
             TransientError: As `init`.
             PermanentError: An init segment is broken.
         """
+        return {name: info.codec for name, info in (await self.infos(pieces)).items()}
+
+    async def infos(self, pieces: Mapping[str, Sequence[Piece]]) -> dict[str, InitInfo]:
+        """Return what the init segment of every strand says.
+
+        Raises:
+            TransientError: As `init`.
+            PermanentError: An init segment is broken.
+        """
         found = {}
         for name, own in pieces.items():
             key = own[0].init_key
             try:
-                found[name] = init_info(await self.init(key)).codec
+                found[name] = init_info(await self.init(key))
             except BoxError as error:
                 raise PermanentError(f"{key} is broken: {error}.", category=Category.DAMAGED) from error
         return found

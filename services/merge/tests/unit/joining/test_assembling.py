@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from cinelog_common.cmaf.hlsparsing import parse_playlist
 from cinelog_common.cmaf.hlsvalidation import validate
 from cinelog_common.contract import keys
 from cinelog_common.contract.commands import AssembleOutput, Extent
@@ -26,6 +28,7 @@ from cinelog_merge.joining_testing import (
 )
 from msgspec.structs import replace
 
+DASH = "{urn:mpeg:dash:schema:mpd:2011}"
 BASE = keys.output_prefix(JOB, 1)
 
 
@@ -85,6 +88,40 @@ def test_a_film_becomes_a_file_and_playlists(tmp_path: Path, film: Footage, soun
     assert validate(world.playlists()) == []
     assert all("#EXT-X-PLAYLIST-TYPE:VOD" in world.playlists()[name] for name in ("96p.m3u8", "a0.m3u8"))
     assert not list(world.scratch.rglob("*.*"))
+
+
+def test_a_manifest_for_other_players_lies_beside_the_playlists(
+    tmp_path: Path, film: Footage, sound: Footage
+) -> None:
+    world = World(tmp_path, film, sound)
+
+    event = world.assemble(a_command(film, sound))
+
+    text = asyncio.run(world.objects.get(keys.dash_manifest(event.outputs[1].key))).decode()
+    root = ElementTree.fromstring(text)
+    found = {one.attrib["id"]: one for one in root.iter(f"{DASH}Representation")}
+    listed = {
+        name: [url.attrib["media"] for url in one.iter(f"{DASH}SegmentURL")] for name, one in found.items()
+    }
+    playlists = {name: parse_playlist(world.playlists()[f"{name}.m3u8"]).entries for name in found}
+    assert list(found) == ["96p", "a0"]
+    assert listed == {name: [entry.uri for entry in entries] for name, entries in playlists.items()}
+    assert found["96p"].attrib["codecs"].startswith("avc1.")
+    assert (found["96p"].attrib["width"], found["96p"].attrib["height"]) == ("160", "96")
+    assert found["96p"].attrib["frameRate"] == "25"
+    assert [line.attrib for line in found["96p"].iter(f"{DASH}S")] == [
+        {"t": "0", "d": str(0.96 * 90_000).partition(".")[0], "r": "1"},
+        {"t": "172800", "d": "43200"},
+    ]
+    assert next(found["a0"].iter(f"{DASH}S")).attrib["t"] == "0"
+
+
+def test_a_result_without_playlists_has_no_manifest_for_players(tmp_path: Path, film: Footage) -> None:
+    world = World(tmp_path, film)
+
+    world.assemble(a_command(film, containers=("mp4",)))
+
+    assert asyncio.run(world.objects.head(f"{BASE}manifest.mpd")) is None
 
 
 def test_the_joiner_is_told_what_every_fragment_must_hold(

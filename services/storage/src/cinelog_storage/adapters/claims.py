@@ -16,7 +16,7 @@ from cinelog_storage.adapters.files import stamp_of
 from cinelog_storage.domain.holdings import Holding, is_ours
 from cinelog_storage.domain.names import numbered
 
-_PLAYLIST_SUFFIXES = frozenset({".m3u8"})
+_PLAYLIST_SUFFIXES = frozenset({".m3u8", ".mpd"})
 _STRAND_SUFFIXES = frozenset({".m4s", ".mp4", ".part"})
 
 

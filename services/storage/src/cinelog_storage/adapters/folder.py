@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from cinelog_common.contract import keys
 from cinelog_common.contract.values import Output
 from cinelog_common.documents.ports import DocumentStore
 from cinelog_common.errors import Category, PermanentError
@@ -25,10 +26,19 @@ from cinelog_storage.adapters.claims import Claims, fitting
 from cinelog_storage.adapters.files import moved_into_place, placed, stamp_of, translated, written
 from cinelog_storage.domain.holdings import with_stamps
 from cinelog_storage.domain.names import file_name, numbered
-from cinelog_storage.domain.playlists import flattened, is_plain, renamed, uris
+from cinelog_storage.domain.playlists import (
+    addresses,
+    flattened,
+    is_plain,
+    readdressed,
+    renamed,
+    uris,
+)
 
 COPIES_AT_A_TIME = 4
 MASTER = "master.m3u8"
+DASH = "dash"
+"""Folder of what only the DASH manifest refers to."""
 
 
 class FolderShelves:
@@ -137,21 +147,38 @@ class FolderShelf:
         await asyncio.to_thread(folder.mkdir)
         base = key.rpartition("/")[0]
         master = (await self._objects.get(key)).decode()
+        names: dict[str, str] = {}
         for uri in uris(master):
             if not is_plain(uri):
                 raise PermanentError(f"{key} refers to {uri[:80]!r}.", category=Category.INTERNAL)
-            await self._bring_playlist(f"{base}/{uri}", folder / uri)
+            names |= await self._bring_playlist(f"{base}/{uri}", folder / uri)
+        await self._bring_manifest(keys.dash_manifest(key), folder, names)
         await asyncio.to_thread(written, folder / MASTER, master)
 
-    async def _bring_playlist(self, key: str, path: Path) -> None:
-        """Put a media playlist and its segments below a folder of the strand's name."""
+    async def _bring_playlist(self, key: str, path: Path) -> dict[str, str]:
+        """Put a media playlist and its segments below a folder of the strand's name; return their places."""
         text = (await self._objects.get(key)).decode()
         names = flattened(uris(text), path.stem)
-        await asyncio.to_thread((path.parent / path.stem).mkdir)
+        await self._bring_segments(key, names, path.parent, path.stem)
+        await asyncio.to_thread(written, path, renamed(text, names))
+        return names
+
+    async def _bring_manifest(self, key: str, folder: Path, names: dict[str, str]) -> None:
+        """Put the DASH manifest there, if there is one; most of its segments are in their places already."""
+        if await self._objects.head(key) is None:
+            return
+        text = (await self._objects.get(key)).decode()
+        more = flattened([uri for uri in addresses(text) if uri not in names], DASH)
+        if more:
+            await self._bring_segments(key, more, folder, DASH)
+        manifest = folder / key.rpartition("/")[2]
+        await asyncio.to_thread(written, manifest, readdressed(text, names | more))
+
+    async def _bring_segments(self, key: str, names: dict[str, str], folder: Path, strand: str) -> None:
+        await asyncio.to_thread((folder / strand).mkdir)
         async with asyncio.TaskGroup() as group:
             for uri, name in names.items():
-                group.create_task(self._bring_file(_joined(key, uri), path.parent / name))
-        await asyncio.to_thread(written, path, renamed(text, names))
+                group.create_task(self._bring_file(_joined(key, uri), folder / name))
 
 
 def _targets(outputs: Sequence[Output], name: str) -> list[str]:

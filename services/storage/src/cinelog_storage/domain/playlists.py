@@ -1,4 +1,4 @@
-"""HLS playlists moved to a folder of their own: which URIs they hold, and what these become. Pure."""
+"""Playlists and manifests that move to a folder of their own: their URIs, and what these become. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,6 +7,8 @@ _URI = re.compile(
     r'^(?P<line>[^#\r\n][^\r\n]*)|(?P<tag>^#EXT-X-[^\r\n]*?[:,]URI=")(?P<attribute>[^"\r\n]+)', re.MULTILINE
 )
 """A line that is no tag, or the attribute of one, as EXT-X-MAP and EXT-X-MEDIA have it (RFC 8216, 4.1)."""
+_ADDRESS = re.compile(r'(?P<tag>(?<=\s)(?:media|sourceURL)=")(?P<attribute>[^"]+)')
+"""A segment's address in a DASH manifest (ISO/IEC 23009-1, 5.3.9.3); ours need no escapes of XML."""
 _PLAIN = re.compile(r"[\w][\w.-]*", re.ASCII)
 
 
@@ -25,6 +27,18 @@ def renamed(playlist: str, names: Mapping[str, str]) -> str:
         return name if match["line"] else f"{match['tag']}{name}"
 
     return _URI.sub(replacement, playlist)
+
+
+def addresses(manifest: str) -> tuple[str, ...]:
+    """Return every segment's address in a DASH manifest, each once, in the order in which they are met."""
+    return tuple(dict.fromkeys(match["attribute"] for match in _ADDRESS.finditer(manifest)))
+
+
+def readdressed(manifest: str, names: Mapping[str, str]) -> str:
+    """Return the manifest with each address replaced by its name in `names`; nothing else changes."""
+    return _ADDRESS.sub(
+        lambda match: match["tag"] + names.get(match["attribute"], match["attribute"]), manifest
+    )
 
 
 def is_plain(name: str) -> bool:
