@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from cinelog_common.cmaf.hlsparsing import parse_playlist
@@ -98,7 +98,7 @@ def test_a_manifest_for_other_players_lies_beside_the_playlists(
     event = world.assemble(a_command(film, sound))
 
     text = asyncio.run(world.objects.get(keys.dash_manifest(event.outputs[1].key))).decode()
-    root = ElementTree.fromstring(text)
+    root = ET.fromstring(text)
     found = {one.attrib["id"]: one for one in root.iter(f"{DASH}Representation")}
     listed = {
         name: [url.attrib["media"] for url in one.iter(f"{DASH}SegmentURL")] for name, one in found.items()
