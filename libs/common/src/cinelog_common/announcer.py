@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import msgspec
+from loguru import logger
 
 from cinelog_common.clock import Clock
 from cinelog_common.contract import topics
@@ -10,6 +11,7 @@ from cinelog_common.contract.commands import Command
 from cinelog_common.contract.envelope import seal
 from cinelog_common.contract.events import Event
 from cinelog_common.contract.status import Progress
+from cinelog_common.errors import CinelogError
 from cinelog_common.kafka.records import Headers, Position
 from cinelog_common.tracing import current_traceparent
 
@@ -71,8 +73,7 @@ class Announcer:
     async def progress(self, progress: Progress) -> None:
         """Tell how far a stage is, at most four times a second per job and stage; the rest is dropped.
 
-        Raises:
-            TransientError: The log did not acknowledge in time.
+        Never fails: a bar that stands still must not fail the work it is about.
         """
         now = self._clock.monotonic()
         slot = (progress.job, progress.stage)
@@ -82,4 +83,7 @@ class Announcer:
         if len(self._told) >= _REMEMBERED:
             self._told.clear()  # costs one message too many per stage that is under way
         self._told[slot] = now
-        await self._sender.send(topics.PROGRESS, msgspec.json.encode(progress), key=progress.job.encode())
+        try:
+            await self._sender.send(topics.PROGRESS, msgspec.json.encode(progress), key=progress.job.encode())
+        except CinelogError as error:
+            logger.bind(action="progress.dropped", job_id=progress.job).debug("{}", error.message)

@@ -9,6 +9,8 @@ from cinelog_common.contract.commands import Command, PublishOutput
 from cinelog_common.contract.status import Control
 from cinelog_common.kafka.records import Record
 
+_STATES = {"run": 0, "cancelled": 1, "terminal": 2, "deleted": 3}
+
 
 class Controls:
     """The latest control of each job, as `cinelog.jobs.control` tells it."""
@@ -30,11 +32,12 @@ class Controls:
             return
         try:
             control = msgspec.json.decode(record.value, type=Control)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             logger.bind(action="control.ignored").warning("A broken control record: {}", error)
             return
         known = self._latest.get(control.job)
-        if known is not None and known.run > control.run:
+        # Whoever decided before a rebalance may still be writing: a run never comes back to life.
+        if known is not None and _rank(known) > _rank(control):
             return
         self._latest[control.job] = control
         for watcher in self._watchers:
@@ -53,3 +56,8 @@ class Controls:
         if control.state == "cancelled":
             return isinstance(command, PublishOutput) and command.outcome != "completed"
         return control.state not in {"terminal", "deleted"}
+
+
+def _rank(control: Control) -> tuple[int, int]:
+    """Return what orders the controls of a job; a state that is not known yet counts as an order to go on."""
+    return (control.run, _STATES.get(control.state, 0))

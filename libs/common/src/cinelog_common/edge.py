@@ -5,6 +5,7 @@ record that is not ours becomes a dead letter, and a command whose run is over
 is finished without work.
 """
 
+import errno
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -22,6 +23,8 @@ from cinelog_common.kafka.records import Record
 from cinelog_common.kafka.work import Lease
 from cinelog_common.logging import job_context
 from cinelog_common.tracing import continued
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 CommandHandler = Callable[[Any], Awaitable[None]]
 """Carries out one command; returns when its effects are durable and announced. Safe to run twice."""
@@ -82,6 +85,9 @@ class CommandEdge:
             # Nobody waits for its outcome; what failed was putting it aside.
             await self._dead_letters.put(record, reason_of(unreadable))
             return
+        await self._tell(command, error)
+
+    async def _tell(self, command: Command, error: Exception) -> None:
         known = error if isinstance(error, CinelogError) else None
         log = logger.bind(action="work.failed", job_id=command.job, command=command.kind, work=command.work)
         if known is None:
@@ -110,7 +116,11 @@ class CommandEdge:
             action="Look at the worker's log and memory; the source may be hostile.",
         )
         await self._dead_letters.put(record, reason_of(poison, times=starts))
-        await self.on_error(record, poison)
+        try:
+            command = open_command(record.headers, record.value)
+        except (NotAnEnvelopeError, UnknownTypeError):
+            return  # nobody waits for its outcome
+        await self._tell(command, poison)
 
     def forbidden(self, record: Record) -> bool:
         """Whether the command in `record` may not go on: its run was cancelled, is over, or is deleted."""
@@ -124,6 +134,12 @@ def failure_of(error: Exception) -> Failure:
     """Return `error` as the value that travels; a defect's details stay in the log."""
     if isinstance(error, CinelogError):
         return Failure(category=error.category, message=error.message, action=error.action)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return Failure(
+            category=Category.NO_SPACE,
+            message="There is no space left on the worker's disk.",
+            action="Free some space and retry the job.",
+        )
     return Failure(
         category=Category.INTERNAL,
         message=f"Something unforeseen happened ({type(error).__name__}).",

@@ -7,6 +7,7 @@ submit, cancel and retry are written here before they are acknowledged.
 from typing import Any
 
 import msgspec
+from loguru import logger
 
 from cinelog_common.collections import JOBS, JOURNAL
 from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobRetried
@@ -61,7 +62,12 @@ class Journal:
         while True:
             page = await self._documents.find(JOURNAL.name, Query(limit=PAGE, after=after))
             for document in page.documents:
-                entry = _entry(document)
+                try:
+                    entry = _entry(document)
+                except msgspec.DecodeError as error:
+                    # One promise that cannot be read must not keep the others from being kept.
+                    logger.bind(action="journal.unreadable").error("{}: {}", document.id, error)
+                    continue
                 if not await self._has_ended(entry):
                     found.append(events_of(entry))
             after = page.next
