@@ -30,6 +30,7 @@ from msgspec.structs import replace
 
 from cinelog_merge.domain.outcomes import forget_settled, unit_of
 from cinelog_merge.domain.state import (
+    MAX_DAMAGE,
     MAX_TRACKS,
     MAX_UNITS,
     Ending,
@@ -158,10 +159,19 @@ def _segment_encoded(run: RunState, event: SegmentEncoded, at: LogTime) -> RunSt
             run,
             encoded=run.encoded.add(event.n),
             encoded_generations=_raised(run.encoded_generations, event.n, event.generation),
+            **_with_damage(run, event),
         ),
         "first_encoded",
         at,
     )
+
+
+def _with_damage(run: RunState, event: SegmentEncoded) -> dict[str, Any]:
+    """The least of all that was said, so that the order in which it is said does not matter."""
+    if not event.warnings:
+        return {}
+    said = sorted({*run.damage, *((event.n, warning) for warning in event.warnings)})
+    return {"damage": tuple(said[:MAX_DAMAGE]), "more_damage": run.more_damage or len(said) > MAX_DAMAGE}
 
 
 def _playlist(run: RunState, event: PlaylistExtended, at: LogTime) -> RunState:

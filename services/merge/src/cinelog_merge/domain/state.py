@@ -19,6 +19,7 @@ from cinelog_merge.domain.intervals import IntervalSet
 
 MAX_UNITS = 200_000
 MAX_TRACKS = 64
+MAX_DAMAGE = 20
 
 Place = tuple[int, int]
 """(log epoch, offset): a total order over everything that was ever appended for a job."""
@@ -112,6 +113,10 @@ class RunState(Value, frozen=True, kw_only=True):
     """Latest presentation time that is stored, in the picture's time base."""
     encoded: IntervalSet = IntervalSet()
     encoded_generations: dict[str, int] = {}
+    damage: tuple[tuple[int, str], ...] = ()
+    """What transcode warned of: (unit, sentence), at most `MAX_DAMAGE`, those of the earliest units."""
+    more_damage: bool = False
+    """Whether there were more."""
     merged: dict[str, int] = {}
     """Revisions: of a unit that holds its neighbours, the last one it holds."""
     tracks: dict[str, TrackState] = {}

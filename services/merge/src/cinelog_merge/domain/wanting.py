@@ -1,6 +1,7 @@
 """Which commands a run still needs: those whose outcome is missing, whether or not they are under way."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from cinelog_common.contract.commands import (
     AssembleOutput,
@@ -23,8 +24,14 @@ from cinelog_merge.domain.recipes import choose_recipe
 from cinelog_merge.domain.retrying import exhausted
 from cinelog_merge.domain.state import LedgerState, RunState, kind_and_work, slot_of
 
+_MORE_DAMAGE = "The source is damaged in more places than are named here."
 PROBED_UNITS = 2
 """On so many of the first units a target quality is tried out."""
+
+
+class _Warning(Protocol):
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
 
 
 def choice(state: LedgerState, settled: Settled, pools: Pools) -> RecipeChosen | Failure | None:
@@ -245,13 +252,18 @@ def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> Publi
 
 def warnings_of(run: RunState) -> tuple[str, ...]:
     """Return what the user should know of the run, each once, in the order it became known."""
-    found: dict[str, None] = {}
-    for fact in (run.probed, run.recipe, run.source, run.assembled, run.ending):
-        found.update(dict.fromkeys(fact.warnings if fact is not None else ()))
+    said = [*_said(run.probed), *_said(run.recipe), *_said(run.source)]
+    said += [sentence for _, sentence in run.damage]
+    said += [_MORE_DAMAGE] if run.more_damage else []
+    found = dict.fromkeys([*said, *_said(run.assembled), *_said(run.ending)])
     for slot, setback in sorted(run.setbacks.items()):
         if slot.startswith("extend:") and exhausted(*kind_and_work(slot), setback):
             found[f"The live playlist stopped growing: {setback.failure.message}"] = None
     return tuple(found)
+
+
+def _said(fact: _Warning | None) -> tuple[str, ...]:
+    return fact.warnings if fact is not None else ()
 
 
 def _title(state: LedgerState) -> str:

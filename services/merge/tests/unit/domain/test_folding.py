@@ -15,7 +15,8 @@ from cinelog_common.contract.events import (
     SegmentReady,
 )
 from cinelog_merge.domain.folding import apply
-from cinelog_merge.domain.state import LedgerState, LogTime, decode_state, encode_state
+from cinelog_merge.domain.state import MAX_DAMAGE, LedgerState, LogTime, decode_state, encode_state
+from cinelog_merge.domain.wanting import warnings_of
 from cinelog_merge.testing import JOB, Film, World, a_request, in_run, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,9 +37,14 @@ def a_life() -> list[Event]:
         refusal(encode, category="damaged", permanent=True),
         JobTicked(job=JOB, tick=7, lost=("some-id",)),
         PlanRevised(job=JOB, revision=1, first=2, last=3, generation=1),
+        *(damaged(n, f"at {n}", f"also at {n}") for n in (3, 1, 30, 2)),
         JobCancelRequested(job=JOB),
     ]
     return world.log + extra
+
+
+def damaged(n: int, *warnings: str) -> SegmentEncoded:
+    return SegmentEncoded(job=JOB, n=n, recipe="r", parts=1, frames=1, renditions=(), warnings=warnings)
 
 
 LIFE = a_life()
@@ -109,3 +115,18 @@ def test_the_state_of_a_long_film_stays_small() -> None:
 
     assert state is not None
     assert len(encode_state(state)) < 2_000
+
+
+def test_what_transcode_warns_of_is_kept_by_place_up_to_a_bound() -> None:
+    placed: list[tuple[int, Event]] = [(0, a_request())]
+    placed += [(n + 1, damaged(n, f"damaged at {n} s")) for n in range(MAX_DAMAGE + 5)]
+
+    state, reverse = folded(placed), folded(placed[::-1])
+
+    assert state is not None
+    assert reverse is not None
+    assert state.current.damage == reverse.current.damage
+    warned = warnings_of(state.current)
+    assert warned[:MAX_DAMAGE] == tuple(f"damaged at {n} s" for n in range(MAX_DAMAGE))
+    assert warned[MAX_DAMAGE:] == ("The source is damaged in more places than are named here.",)
+    assert warnings_of(reverse.current) == warned
