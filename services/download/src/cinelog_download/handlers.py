@@ -123,6 +123,7 @@ class FetchHandler:
             background = facts.Background(
                 fingerprint=plan.fingerprint,
                 title=resolved.title,
+                by_page=resolved.extractor != "direct",
                 size_bytes=_sum(sizes),
                 inputs=len(fetches),
                 duration_s=resolved.duration_s,

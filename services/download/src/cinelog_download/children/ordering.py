@@ -1,4 +1,8 @@
-"""Presentation times for streams that have none: AVI tells when to decode, not when to show."""
+"""Presentation times for streams that have none: AVI tells when to decode, not when to show.
+
+The first picture is shown when a decoder first gives one out, as players of such files do: what
+was recorded along with it was aligned to that.
+"""
 
 from collections import deque
 from fractions import Fraction
@@ -23,6 +27,7 @@ class PresentationOrder:
         self._first = 0
         self._count = 0
         self._times: deque[int] = deque()
+        self._delay: int | None = None
         self._shown: dict[int, int] = {}
 
     def add(self, packet: Packet) -> list[Packet]:
@@ -43,8 +48,11 @@ class PresentationOrder:
         return self._known(ended=True)
 
     def _show(self, number: int | None) -> None:
-        if number is not None and self._times:
-            self._shown[number] = self._times.popleft()
+        if number is None or not self._times:
+            return
+        if self._delay is None:
+            self._delay = self._times[-1] - self._times[0]
+        self._shown[number] = self._times.popleft() + self._delay
 
     def _known(self, *, ended: bool) -> list[Packet]:
         known = []

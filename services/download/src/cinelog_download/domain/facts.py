@@ -25,12 +25,16 @@ from cinelog_download.domain.demuxing import (
     UnitCut,
 )
 
+_LONGEST_TITLE = 200
+
 
 class Background(Value, frozen=True, kw_only=True):
     """What is known of the source beside its bytes."""
 
     fingerprint: str
     title: str = ""
+    by_page: bool = False
+    """Whether a page gave the title; otherwise it is but the name of a file."""
     size_bytes: int | None = None
     inputs: int = 1
     duration_s: float | None = None
@@ -64,7 +68,7 @@ def source_probed(command: FetchSource, probed: Probed, background: Background) 
         run=command.run,
         fingerprint=background.fingerprint,
         container=probed.container,
-        title=command.title or background.title,
+        title=command.title or _title(probed, background),
         duration_s=probed.duration_s or background.duration_s,
         size_bytes=background.size_bytes,
         inputs=background.inputs,
@@ -74,6 +78,13 @@ def source_probed(command: FetchSource, probed: Probed, background: Background) 
         chapters=probed.chapters or background.chapters,
         warnings=background.warnings + probed.warnings,
     )
+
+
+def _title(probed: Probed, background: Background) -> str:
+    """Pages name what they show, files are often called anything: there the container knows better."""
+    said = next((value for name, value in probed.tags.items() if name.lower() == "title"), "")
+    said = "".join(char for char in said if char.isprintable()).strip()[:_LONGEST_TITLE]
+    return background.title if background.by_page and background.title else said or background.title
 
 
 def bundle_key(command: FetchSource, unit: UnitCut) -> str:
