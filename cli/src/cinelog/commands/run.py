@@ -47,6 +47,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 @encoding_options
 @click.option("--slots", type=click.IntRange(1, 256), help="Segments encoded at a time; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output at the end.")
+@click.option("--dry-run", is_flag=True, help="Only show what SOURCE is and what would be made of it.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the log.")
 def command(*, source: str, out: Path, slots: int | None, as_json: bool, verbose: bool, **values: Any) -> int:
     """Turn SOURCE (a URL, a page that holds a video, or a file) into playable video below OUT.
@@ -67,6 +68,9 @@ def command(*, source: str, out: Path, slots: int | None, as_json: bool, verbose
             slots=slots or os.cpu_count() or 2,
         )
         check_source(wanted.source)
+        if values["dry_run"]:
+            _dry_run(wanted, as_json=as_json, began=began)
+            return EXIT_DONE
         result = asyncio.run(_run(wanted, Display(verbose=verbose)))
     except CinelogError as error:
         result = failed(error)
@@ -79,6 +83,14 @@ def command(*, source: str, out: Path, slots: int | None, as_json: bool, verbose
     if result.error is not None and result.error.category == Category.INVALID_REQUEST:
         return EXIT_USAGE
     return EXIT_DONE if result.state == "completed" else EXIT_FAILED
+
+
+def _dry_run(wanted: Wanted, *, as_json: bool, began: float) -> None:
+    from cinelog.planning import look
+    from cinelog.plans import print_dry_run
+
+    found = asyncio.run(look(wanted.source, wanted.options, wanted.out, wanted.slots))
+    print_dry_run(found, as_json=as_json, took_s=time.monotonic() - began)
 
 
 def _absolute(source: str) -> str:

@@ -1,10 +1,17 @@
 """The composition root: settings and platform in, the download service out."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cinelog_common.clock import Clock
+from cinelog_common.objects.ports import ObjectStore
 from cinelog_common.platform import Platform
 from cinelog_common.worker import Worker
 from loguru import logger
 
 from cinelog_download.adapters.demuxer import ChildDemuxer, DemuxerPolicy
+from cinelog_download.adapters.inspecting import Inspector
 from cinelog_download.adapters.network import Network
 from cinelog_download.adapters.scratch import Scratch
 from cinelog_download.agents import SERVICE, routes, worker_spec
@@ -25,13 +32,7 @@ class DownloadService:
         self._clock = platform.clock
         self._scratch = Scratch(platform.scratch / SERVICE)
         self._network = Network(fetch_policy(settings), platform.objects, platform.clock, {})
-        self._demuxer = ChildDemuxer(
-            DemuxerPolicy(
-                slots=settings.slots,
-                idle_s=settings.child_idle_s,
-                address_space_bytes=settings.demuxer_memory_bytes,
-            )
-        )
+        self._demuxer = ChildDemuxer(demuxer_policy(settings))
         tools = Tools(
             resolver=self._network.resolver,
             fetcher=self._network.fetcher,
@@ -40,12 +41,7 @@ class DownloadService:
             announcer=platform.announcer(SERVICE),
             clock=platform.clock,
             folder=self._scratch.folder,
-            limits=Limits(
-                pixels=settings.max_pixels,
-                duration_s=settings.max_duration_s,
-                streams=settings.max_streams,
-                units=settings.max_units,
-            ),
+            limits=limits(settings),
         )
         self._worker = Worker(worker_spec(settings.slots), routes(FetchHandler(tools)), platform)
 
@@ -88,3 +84,36 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
         max_source_bytes=settings.max_source_bytes,
         page_timeout_s=settings.page_timeout_s,
     )
+
+
+def demuxer_policy(settings: Settings) -> DemuxerPolicy:
+    """Return what demuxing children may use."""
+    return DemuxerPolicy(
+        slots=settings.slots,
+        idle_s=settings.child_idle_s,
+        address_space_bytes=settings.demuxer_memory_bytes,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """Return what a source may be at most."""
+    return Limits(
+        pixels=settings.max_pixels,
+        duration_s=settings.max_duration_s,
+        streams=settings.max_streams,
+        units=settings.max_units,
+    )
+
+
+@asynccontextmanager
+async def inspector(
+    settings: Settings, objects: ObjectStore, clock: Clock, *, near: Path
+) -> AsyncIterator[Inspector]:
+    """Yield what looks at sources without bringing them in; `near` is a folder for what arrives meanwhile."""
+    network = Network(fetch_policy(settings), objects, clock, {})
+    demuxer = ChildDemuxer(demuxer_policy(settings))
+    try:
+        yield Inspector(network.resolver, network.fetcher, demuxer, near=near)
+    finally:
+        await demuxer.close()
+        await network.close()

@@ -16,6 +16,7 @@ from cinelog_common.contract.values import Chapter, Source
 
 from cinelog_download.domain.answers import Validator, Wanted
 from cinelog_download.domain.demuxing import DemuxOrder, Message
+from cinelog_download.domain.pages import Offer
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     webpage_url: str
     inputs: tuple[Input, ...]
     duration_s: float | None = None
+    offers: tuple[Offer, ...] = ()
+    """All formats of a page, of which `inputs` are some."""
     subtitles: tuple[Subtitle, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     tags: dict[str, str] = {}

@@ -1,7 +1,15 @@
 """Where films are cut: near the target, at keyframes if they come, and the same whenever asked."""
 
 import msgspec
-from cinelog_download.domain.cutting import Cut, CutPolicy, Seen, next_cut, no_cut_before, wanted
+from cinelog_download.domain.cutting import (
+    Cut,
+    CutPolicy,
+    Seen,
+    next_cut,
+    no_cut_before,
+    planned_units,
+    wanted,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,3 +129,25 @@ def test_units_are_decoded_from_at_most_one_target_before(gaps: list[int]) -> No
     for cut in cuts:
         assert cut - max(key for key in keys if key <= cut) <= POLICY.target
     assert cuts == sorted(set(cuts))
+
+
+@given(
+    st.lists(st.integers(1, 12 * SECOND), max_size=40),
+    st.integers(SECOND, 120 * SECOND),
+)
+def test_the_number_of_units_is_known_before_where_all_keyframes_are(gaps: list[int], end: int) -> None:
+    keys = [0]
+    for gap in gaps:
+        if keys[-1] + gap < end:
+            keys.append(keys[-1] + gap)
+    policy = msgspec.structs.replace(POLICY, end=end)
+
+    assert planned_units(keys, policy) == len(plan(keys, end, policy, steps=[])) + 1
+
+
+def test_nobody_counts_the_units_of_a_picture_without_a_known_end() -> None:
+    assert planned_units([0, 4000], POLICY) is None
+
+
+def test_without_an_index_units_are_expected_to_be_of_the_target_length() -> None:
+    assert planned_units([], msgspec.structs.replace(POLICY, end=41 * SECOND)) == 11

@@ -97,6 +97,7 @@ def _resolved(source: Source, answer: PageAnswer) -> Resolved:
         webpage_url=answer.webpage_url or source.url,
         inputs=tuple(_input(each) for each in answer.formats),
         duration_s=answer.duration_s,
+        offers=answer.offers,
         subtitles=tuple(
             Subtitle(url=each.url, language=each.language, format=each.format) for each in answer.subtitles
         ),

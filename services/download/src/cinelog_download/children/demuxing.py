@@ -17,12 +17,13 @@ from av.video.stream import VideoStream
 from cinelog_fastio import CORRUPT, DISCARD, DISPOSABLE, KEYFRAME, Packet
 
 from cinelog_download.children import probing, refusals
+from cinelog_download.children.inventory import streams_of
 from cinelog_download.children.listening import Ear
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.reading import ArrivingFile, Ask
 from cinelog_download.children.units import Tell
 from cinelog_download.children.watching import Eye
-from cinelog_download.domain.demuxing import DemuxOrder, Finished, Probed
+from cinelog_download.domain.demuxing import DemuxOrder, Finished, Probed, StreamSeen
 from cinelog_download.domain.timeline import Splices, StreamTimes
 
 _FIRST_PACKETS = 96
@@ -103,6 +104,7 @@ class Demuxing:
         self._tell = tell
         self._warnings: list[str] = []
         self._files: list[ArrivingFile] = []
+        self._opened: list[Opened] = []
 
     def run(self) -> None:
         """Do it all; the last message is `Finished`.
@@ -118,7 +120,7 @@ class Demuxing:
                 file.close()
 
     def _run(self) -> None:
-        opened = [self._open(number) for number in range(len(self._order.inputs))]
+        opened = self._opened = [self._open(number) for number in range(len(self._order.inputs))]
         film = self._choose_film(opened)
         voice = self._choose_voice(opened, film)
         sources = []
@@ -134,6 +136,13 @@ class Demuxing:
             raise refusals.not_media()
         self._deliver(sources, film, voice)
 
+    def _look(self, film: Opened | None, voice: Opened | None, eye: Eye | None) -> None:
+        """Tell what is expected of what was opened, without reading on."""
+        durations = [one.duration_s for one in (film, voice) if one is not None and one.duration_s]
+        duration_s = max(durations, default=0.0)
+        units = eye.planned_units(duration_s) if eye is not None and self._order.video == "bundles" else 0
+        self._tell(Finished(units=units or 0, duration_s=duration_s, warnings=tuple(self._warnings)))
+
     def _deliver(self, sources: list[Source], film: Opened | None, voice: Opened | None) -> None:
         video = film.video if film is not None else None
         audio = voice.audio if voice is not None else None
@@ -141,6 +150,9 @@ class Demuxing:
         eye = Eye(self._order, film, first, self._tell) if video is not None and film is not None else None
         ear = Ear(self._order, audio, self._tell) if audio is not None else None
         self._probe(film, voice, eye)
+        if self._order.probe:
+            self._look(film, voice, eye)
+            return
         for packet, spliced in chain(held, _paced(sources)):
             if eye is not None and packet.stream is video:
                 eye.add(as_packet(packet), spliced=spliced)
@@ -243,9 +255,17 @@ class Demuxing:
                 audio=(probing.audio_info(audio),) if audio is not None else (),
                 tags={str(name): str(value) for name, value in main.container.metadata.items()},
                 chapters=probing.chapters_of(main.container),
+                streams=self._inventory(film, voice),
                 warnings=tuple(self._warnings),
             )
         )
+
+    def _inventory(self, film: Opened | None, voice: Opened | None) -> tuple[StreamSeen, ...]:
+        if not self._order.probe:
+            return ()
+        used: list[Stream] = [film.video] if film is not None and film.video is not None else []
+        used += [voice.audio] if voice is not None and voice.audio is not None else []
+        return streams_of(self._opened, used)
 
 
 def _pixels(opened: Opened) -> int:

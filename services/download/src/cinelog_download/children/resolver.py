@@ -14,7 +14,14 @@ from cinelog_common.contract.values import Chapter
 from cinelog_common.errors import Category
 
 from cinelog_download.children.page_failures import bad_format, failure_of, live_stream, protected
-from cinelog_download.domain.pages import PageAnswer, PageFailure, PageFormat, PageRequest, PageSubtitle
+from cinelog_download.domain.pages import (
+    Offer,
+    PageAnswer,
+    PageFailure,
+    PageFormat,
+    PageRequest,
+    PageSubtitle,
+)
 
 # What can be fetched as one file comes first; what a playlist of fragments holds is the last resort.
 _FILES: Final = "[protocol~='^https?$']"
@@ -125,6 +132,7 @@ def _answer(info: dict[str, Any], cookies_for: Callable[[str], str | None]) -> P
         extractor=_text(info.get("extractor"), 60),
         duration_s=_number(info.get("duration")),
         formats=tuple(formats),
+        offers=_offers(info),
         subtitles=_subtitles(info),
         chapters=_chapters(info),
         tags=_tags(info),
@@ -173,6 +181,38 @@ def _format(each: dict[str, Any], cookies_for: Callable[[str], str | None]) -> P
         size=each["filesize"] if isinstance(each.get("filesize"), int) else None,
         chunk_bytes=options["http_chunk_size"] if isinstance(options.get("http_chunk_size"), int) else None,
     )
+
+
+def _offers(info: dict[str, Any]) -> tuple[Offer, ...]:
+    chosen = {_text(each.get("format_id"), 100) for each in info.get("requested_formats") or [info]}
+    # The worst come first, as yt-dlp sorts them.
+    formats = [each for each in (info.get("formats") or [info])[-_MAX_ITEMS:] if isinstance(each, dict)]
+    return tuple(_offer(each, chosen) for each in formats)
+
+
+def _offer(each: dict[str, Any], chosen: set[str]) -> Offer:
+    format_id = _text(each.get("format_id"), 100)
+    return Offer(
+        format_id=format_id,
+        container=_text(each.get("ext"), 20),
+        video=_codec(each.get("vcodec")),
+        audio=_codec(each.get("acodec")),
+        width=_whole(each.get("width")),
+        height=_whole(each.get("height")),
+        frame_rate=_number(each.get("fps")),
+        bitrate_k=_number(each.get("tbr")),
+        size=_whole(each.get("filesize")) or _whole(each.get("filesize_approx")),
+        note=_text(each.get("format_note"), 60),
+        chosen=format_id in chosen,
+    )
+
+
+def _codec(value: object) -> str:
+    return "" if value == "none" else _text(value, 60)
+
+
+def _whole(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) and 0 < value < 1 << 60 else None
 
 
 def _subtitles(info: dict[str, Any]) -> tuple[PageSubtitle, ...]:

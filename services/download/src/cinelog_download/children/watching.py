@@ -14,7 +14,7 @@ from cinelog_download.children.picture import Picture, Shape
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.tracks import Description, FragmentWriter
 from cinelog_download.children.units import BundleUnits, Tell, Writer
-from cinelog_download.domain.cutting import CutPolicy
+from cinelog_download.domain.cutting import CutPolicy, planned_units
 from cinelog_download.domain.demuxing import DemuxOrder
 from cinelog_download.domain.pictures import is_shown, parameters_in
 from cinelog_download.domain.stamps import Stamps
@@ -95,6 +95,14 @@ class Eye:
         """What the user should know."""
         return [*(self._picture.warnings if self._picture is not None else ()), *self._stamps.warnings()]
 
+    def planned_units(self, duration_s: float | None) -> int | None:
+        """Return how many units there will be, as far as the container tells before it is read."""
+        policy = self._policy()
+        if policy.end is None and duration_s:
+            policy = msgspec.structs.replace(policy, end=int(Fraction(duration_s) / self.time_base))
+        first = min(self._key_times, default=0)
+        return planned_units([time - first for time in self._key_times], policy)
+
     def add(self, packet: Packet, *, spliced: bool) -> None:
         """Take the next packet in decode order."""
         changed = any(name == "new_extradata" for name, _ in packet.side_data) or self._changes(packet)
@@ -127,16 +135,8 @@ class Eye:
     def _begin(self, first: Packet) -> None:
         if self._reordered and (self._timeless or first.pts is None):
             self._ordering = PresentationOrder(self._parameters, self._frame_ticks)
-        end = None
-        if self._stream.duration:
-            end = self._stream.duration
-        policy = CutPolicy(
-            target=max(1, round(Fraction(self._order.segment_s).limit_denominator(1000) / self.time_base)),
-            end=end,
-            inside=self._order.video == "bundles",
-        )
         shape = Shape(
-            policy=policy,
+            policy=self._policy(),
             parameters=self._parameters,
             frame_ticks=self._frame_ticks,
             interlaced=self.info.field_order != "progressive",
@@ -146,6 +146,13 @@ class Eye:
             key_times=self._key_times,
         )
         self._picture = Picture(shape, self._writer(first))
+
+    def _policy(self) -> CutPolicy:
+        return CutPolicy(
+            target=max(1, round(Fraction(self._order.segment_s).limit_denominator(1000) / self.time_base)),
+            end=self._stream.duration or None,
+            inside=self._order.video == "bundles",
+        )
 
     def _presented(self, source: Packet) -> list[Packet]:
         packet = self._timed(source)

@@ -96,6 +96,31 @@ def no_cut_before(seen: Seen, policy: CutPolicy) -> int:
     return seen.known if seen.known - seen.start > want * LONGEST else seen.start
 
 
+def planned_units(keys: Sequence[int], policy: CutPolicy) -> int | None:
+    """Return how many units a picture that is said to end will have; None if nobody knows its end.
+
+    `keys` are all keyframes, in order, if they are known beforehand. Where they are not, a keyframe
+    is expected wherever one is wanted.
+    """
+    if policy.end is None or policy.end <= 0:
+        return None
+    if not keys:
+        return -(-policy.end // policy.target)
+    units, start = 1, 0
+    while True:
+        seen = Seen(
+            start=start,
+            key=max((key for key in keys if key <= start), default=keys[0]),
+            keys=tuple(key for key in keys if key > start),
+            known=policy.end,
+            ended=True,
+        )
+        cut = next_cut(seen, policy)
+        if cut is None or cut.at >= policy.end:
+            return units
+        units, start = units + 1, cut.at
+
+
 def _without_candidates(seen: Seen, policy: CutPolicy, want: int) -> Cut | None:
     if seen.known - seen.start < LONGEST * want:
         return None

@@ -41,6 +41,8 @@ class DemuxOrder(Value, frozen=True, kw_only=True):
     max_segment_s: float = 8.0
     regenerate: dict[str, int] = {}
     limits: Limits = Limits()
+    probe: bool = False
+    """Only look: tell `Probed`, and `Finished` with what is expected, and write nothing."""
 
 
 class Told(Value, frozen=True, kw_only=True, tag_field="told"):
@@ -55,6 +57,22 @@ class Needed(Told, frozen=True, kw_only=True, tag="needed"):
     length: int
 
 
+class StreamSeen(Value, frozen=True, kw_only=True):
+    """One stream of an input; `used` if something is made of it."""
+
+    input: int
+    kind: str
+    codec: str
+    used: bool = False
+    language: str = "und"
+    title: str = ""
+    width: int = 0
+    height: int = 0
+    channels: int = 0
+    sample_rate: int = 0
+    bitrate_bps: int = 0
+
+
 class Probed(Told, frozen=True, kw_only=True, tag="probed"):
     """What the source holds; told first, once."""
 
@@ -64,6 +82,8 @@ class Probed(Told, frozen=True, kw_only=True, tag="probed"):
     audio: tuple[AudioInfo, ...] = ()
     tags: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
+    streams: tuple[StreamSeen, ...] = ()
+    """Every stream; told only where looking is all that is asked."""
     warnings: tuple[str, ...] = ()
 
 

@@ -28,6 +28,24 @@ class PageFormat(msgspec.Struct, frozen=True, kw_only=True):
     chunk_bytes: int | None = None
 
 
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """One format that a page offers; `chosen` if it is what would be fetched."""
+
+    format_id: str
+    container: str = ""
+    video: str = ""
+    audio: str = ""
+    """Codecs as the page names them; empty where there is no such stream."""
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    bitrate_k: float | None = None
+    size: int | None = None
+    """Bytes; what the page says, or yt-dlp's estimate."""
+    note: str = ""
+    chosen: bool = False
+
+
 class PageSubtitle(msgspec.Struct, frozen=True, kw_only=True):
     """One subtitle file of a page."""
 
@@ -53,6 +71,8 @@ class PageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     extractor: str = ""
     duration_s: float | None = None
     formats: tuple[PageFormat, ...] = ()
+    offers: tuple[Offer, ...] = ()
+    """Everything that the page has, the best last."""
     subtitles: tuple[PageSubtitle, ...] = ()
     chapters: tuple[Chapter, ...] = ()
     tags: dict[str, str] = {}
