@@ -149,6 +149,24 @@ def test_a_tombstone_is_told_and_shows_nothing(world: World, outcome: str) -> No
     assert world.shelves.shown == {}
 
 
+@pytest.mark.parametrize("outcome", ["completed", "failed", "cancelled"])
+def test_whatever_the_end_no_live_playlist_waits_for_more_when_it_is_told(world: World, outcome: str) -> None:
+    key = keys.live_prefix(JOB, 1) + "720p.m3u8"
+    asyncio.run(world.objects.create(key, b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n"))
+    told: list[bytes] = []
+    announce = world.announcer.announce
+
+    async def looking(event: Any) -> None:
+        told.append(world.objects.objects[key].data)
+        await announce(event)
+
+    world.announcer.announce = looking  # type: ignore[method-assign]
+
+    world.run(a_publication(outcome))
+
+    assert told == [b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-ENDLIST\n"]
+
+
 def test_a_redelivered_order_announces_the_same_end_again_and_makes_nothing(world: World) -> None:
     world.run(a_publication())
     objects = dict(world.objects.objects)

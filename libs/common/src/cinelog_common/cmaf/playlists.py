@@ -14,6 +14,8 @@ from cinelog_common.errors import Category, PermanentError
 
 VERSION = 7
 """EXT-X-MAP in playlists of whole segments needs 6 (RFC 8216 7); 7 is what CMAF players expect."""
+END = "#EXT-X-ENDLIST\n"
+"""The last line of a playlist to which nothing will be added (RFC 8216, 4.3.3.4)."""
 _DIGITS = 6
 
 
@@ -130,9 +132,15 @@ def write_media_playlist(playlist: MediaPlaylist) -> str:
             lines.append(f"#EXT-X-MAP:URI={_quoted(segment.init)}")
             init = segment.init
         lines += [f"#EXTINF:{duration},", _line(segment.uri)]
-    if playlist.ended:
-        lines.append("#EXT-X-ENDLIST")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return text + END if playlist.ended else text
+
+
+def closed(text: str) -> str:
+    """The text of a media playlist with its end: nothing follows what it lists. Others stay as they are."""
+    if not text.endswith("\n") or text.endswith(END) or "\n#EXT-X-TARGETDURATION:" not in text:
+        return text
+    return text + END
 
 
 def printed_durations(durations: Iterable[Fraction]) -> list[str]:

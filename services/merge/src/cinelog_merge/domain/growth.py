@@ -3,7 +3,8 @@
 import re
 from enum import Enum
 
-_END = "#EXT-X-ENDLIST\n"
+from cinelog_common.cmaf.playlists import END
+
 _URI = re.compile(r'^(?P<line>[^#\n]+)$|,URI="(?P<attribute>[^"]+)"', re.MULTILINE)
 
 
@@ -14,19 +15,21 @@ class Growth(Enum):
     """It begins with all that is published."""
     OLDER = "older"
     """All it says is published already."""
+    CLOSED = "closed"
+    """It would go on behind the end: the run has ended where players were told that it does."""
     OTHER = "other"
     """It contradicts what is published; players would lose their place."""
 
 
 def longer_media(published: str, text: str) -> Growth:
     """Judge a media playlist: of two honest ones, the shorter is the beginning of the longer."""
-    open_text = text.removesuffix(_END)
+    open_text = text.removesuffix(END)
     if published.startswith(open_text):
         # Shorter, or the same; only its end may still be news.
         return Growth.LONGER if published == open_text and text != open_text else Growth.OLDER
-    if published.endswith(_END):
+    if not text.startswith(published.removesuffix(END)):
         return Growth.OTHER
-    return Growth.LONGER if text.startswith(published) else Growth.OTHER
+    return Growth.CLOSED if published.endswith(END) else Growth.LONGER
 
 
 def longer_master(published: str, text: str) -> Growth:

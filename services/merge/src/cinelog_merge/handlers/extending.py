@@ -6,6 +6,7 @@ from cinelog_common.cmaf.playlists import PlaylistError, write_media_playlist, w
 from cinelog_common.contract import keys
 from cinelog_common.contract.commands import ExtendPlaylist
 from cinelog_common.contract.events import PlaylistExtended
+from cinelog_common.live import close_playlists
 from cinelog_common.objects.errors import ConflictError, ObjectMissingError
 from cinelog_common.objects.ports import ObjectStore
 
@@ -53,6 +54,9 @@ class PlaylistExtender:
                 shown_recipe(command.recipe, codecs), present(command.tracks, codecs), pieces, codecs=codecs
             )
             await self._lengthen(base + MASTER, write_multivariant_playlist(master), longer_master)
+        if await self._objects.head(keys.manifest(job, run)) is not None:
+            # The run ended while this was under way: whoever ended it may have looked before we wrote.
+            await close_playlists(self._objects, job, run)
         await self._announcer.announce(
             PlaylistExtended(
                 job=job,
@@ -79,7 +83,7 @@ class PlaylistExtender:
                 current = None
             if current is not None:
                 match judge(current.data.decode("utf-8", "replace"), text):
-                    case Growth.OLDER:
+                    case Growth.OLDER | Growth.CLOSED:
                         return
                     case Growth.OTHER:
                         raise PlaylistError(f"{key} would change where it may only grow.")

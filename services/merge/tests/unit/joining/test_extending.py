@@ -13,6 +13,7 @@ from cinelog_common.contract.commands import ExtendPlaylist, Extent
 from cinelog_common.contract.events import PlaylistExtended
 from cinelog_common.contract.sidecars import SegmentPart, Sidecar
 from cinelog_common.errors import PermanentError, TransientError
+from cinelog_common.live import close_playlists
 from cinelog_common.objects.testing import FakeObjectStore
 from cinelog_merge.handlers import Library, PlaylistExtender
 from cinelog_merge.joining_testing import (
@@ -315,3 +316,45 @@ def test_a_copied_group_of_pictures_fits_or_stops_the_live_playlist(longest_s: f
         with pytest.raises(PermanentError):
             world.extend(command)
         assert world.versions == {}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    yields=st.lists(st.integers(0, 5), min_size=5, max_size=80),
+    start=st.integers(0, 60),
+)
+def test_however_the_end_of_a_run_and_its_growth_interleave_every_playlist_ends(
+    film: Footage, sound: Footage, yields: list[int], start: int
+) -> None:
+    world = World(film, sound)
+    turns = itertools.cycle(yields)
+    world.yields = turns
+    read = world.objects.read
+
+    async def slow_read(key: str) -> Any:
+        found = await read(key)
+        await world._turn()
+        return found
+
+    world.objects.read = slow_read  # type: ignore[method-assign]
+
+    async def end() -> None:
+        for _ in range(start):
+            await asyncio.sleep(0)
+        await world.objects.create(keys.manifest(JOB, 1), b"{}")
+        await close_playlists(world.objects, JOB, 1)
+
+    async def work() -> None:
+        extender = world.extender()
+
+        async def grow() -> None:
+            for command in growth(film, sound)[:-1]:
+                await extender(command)
+
+        await asyncio.gather(grow(), end())
+
+    asyncio.run(work())
+
+    world.assert_sound()
+    media = {name: text for name, text in world.playlists().items() if name != "master.m3u8"}
+    assert all(text.endswith("#EXT-X-ENDLIST\n") for text in media.values())

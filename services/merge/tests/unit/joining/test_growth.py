@@ -26,8 +26,11 @@ def test_of_two_honest_texts_only_the_longer_follows(one: int, other: int, *, en
 def test_nothing_follows_the_end(one: int, other: int, *, ended: bool) -> None:
     verdict = longer_media(_text(one, ended=True), _text(other, ended=ended))
 
-    assert verdict is not Growth.LONGER
-    assert (verdict is Growth.OTHER) == (other > one)
+    assert verdict is (Growth.CLOSED if other > one else Growth.OLDER)
+
+
+def test_a_closed_playlist_is_still_held_to_what_it_said() -> None:
+    assert longer_media(_text(2, ended=True), _text(1) + "#EXTINF:9,\n1.m4s\n" * 2) is Growth.OTHER
 
 
 @pytest.mark.parametrize("text", ["#EXTM3U\n#EXTINF:1,\nother.m4s\n" * 9, "", "#EXTM3U\n#EXTINF:2,\n0.m4s\n"])

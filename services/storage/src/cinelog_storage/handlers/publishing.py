@@ -8,6 +8,7 @@ from cinelog_common.contract.events import Event, JobCancelled, JobCompleted, Jo
 from cinelog_common.contract.sidecars import Manifest
 from cinelog_common.contract.values import Failure, Output, Value
 from cinelog_common.errors import Category, PermanentError
+from cinelog_common.live import close_playlists
 from cinelog_common.objects.errors import ObjectMissingError
 from cinelog_common.objects.ports import Created, ObjectStore
 from loguru import logger
@@ -59,6 +60,8 @@ class OutputPublisher:
         if held is None:
             ours = await self._result(command) if command.outcome == "completed" else self._tombstone(command)
             held = await self._commit(command, ours)
+        # Before it is told, so that whoever hears of the end finds no playlist that waits for more.
+        await close_playlists(self._objects, command.job, command.run)
         ended = await self._settle(command, held)
         await self._announcer.announce(_ending(command, ended))
 
