@@ -6,7 +6,7 @@ from cinelog_common.clock import SystemClock
 from cinelog_common.collections import COLLECTIONS
 from cinelog_common.contract import topics
 from cinelog_common.documents.mongo import MongoDocumentStore
-from cinelog_common.errors import Category, PermanentError, TransientError
+from cinelog_common.errors import Category, TransientError
 from cinelog_common.kafka.admin import TopicsReport, apply_topics, check_topics
 from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.objects.s3 import S3ObjectStore, S3Options
@@ -77,11 +77,7 @@ async def ensure_topics(settings: DeploymentSettings, *, apply: bool) -> TopicsR
 
 
 def _specs(settings: DeploymentSettings) -> tuple[topics.Topic, ...]:
-    try:
-        pools = tuple(settings.declared)
-    except ValueError as error:
-        raise PermanentError(f"CINELOG_POOLS is wrong: {error}", category=Category.INVALID_REQUEST) from error
-    return topics.topics(partitions=settings.partitions, pools=pools)
+    return topics.topics(partitions=settings.partitions, pools=tuple(settings.declared))
 
 
 def _s3(settings: DeploymentSettings) -> S3Options:

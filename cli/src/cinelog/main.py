@@ -1,10 +1,13 @@
 """The `cinelog` command. Each subcommand is imported when it is called: `run` must be at work at once."""
 
+import os
 import sys
 from importlib import import_module
 
 import click
 from cinelog_common.errors import Category, CinelogError
+
+from cinelog.terminal import plain
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -46,6 +49,17 @@ def cli() -> None:
 def main() -> None:
     """Run the command and exit: 0 done, 1 the job failed, 2 wrong use, 130 interrupted."""
     try:
+        code = _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has left; what is still buffered must not fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_FAILED
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as leave:
         code = leave.exit_code
@@ -57,11 +71,11 @@ def main() -> None:
     except CinelogError as error:
         tell(error)
         code = EXIT_USAGE if error.category is Category.INVALID_REQUEST else EXIT_FAILED
-    sys.exit(code if isinstance(code, int) else EXIT_DONE)
+    return code if isinstance(code, int) else EXIT_DONE
 
 
 def tell(error: CinelogError) -> None:
     """Print what went wrong and what to do about it, without a traceback."""
-    click.echo(f"{click.style('error', fg='red')} [{error.category}] {error.message}", err=True)
+    click.echo(f"{click.style('error', fg='red')} [{error.category}] {plain(error.message)}", err=True)
     if error.action:
-        click.echo(f"      {error.action}", err=True)
+        click.echo(f"      {plain(error.action)}", err=True)

@@ -10,7 +10,11 @@ from cinelog_common.contract.status import JobStatus
 from cinelog_common.contract.values import Failure, Output
 from cinelog_common.errors import CinelogError
 
+from cinelog.terminal import plain
+
 WATCHABLE = ("mp4", "webm", "hls", "audio")
+KINDS = frozenset({*WATCHABLE, "poster", "sprite", "manifest"})
+"""What `--json` names; what else lies beside them is for players and libraries."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +62,12 @@ def print_result(result: Result, *, as_json: bool, took_s: float) -> None:
         click.echo(msgspec.json.encode(document_of(result, took_s)).decode())
         return
     for warning in result.warnings:
-        click.echo(f"{click.style('warning', fg='yellow')} {warning}", err=True)
+        click.echo(f"{click.style('warning', fg='yellow')} {plain(warning)}", err=True)
     if result.error is not None:
-        click.echo(
-            f"{click.style('failed', fg='red')} [{result.error.category}] {result.error.message}", err=True
-        )
+        said = plain(result.error.message)
+        click.echo(f"{click.style('failed', fg='red')} [{result.error.category}] {said}", err=True)
         if result.error.action:
-            click.echo(f"       {result.error.action}", err=True)
+            click.echo(f"       {plain(result.error.action)}", err=True)
         return
     click.echo(f"{click.style('done', fg='green')} in {took_s:.1f} s", err=True)
     for output in result.outputs:
@@ -84,7 +87,7 @@ def document_of(result: Result, took_s: float) -> dict[str, Any]:
         "error": None
         if failure is None
         else {"category": failure.category, "message": failure.message, "action": failure.action},
-        "outputs": [_output(output) for output in result.outputs],
+        "outputs": [_output(output) for output in result.outputs if output.kind in KINDS],
         "warnings": list(result.warnings),
         "timings_s": {**result.timings_s, "total": round(took_s, 3)},
     }

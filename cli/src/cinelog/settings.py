@@ -1,11 +1,12 @@
 """The servers of a deployment, from `CINELOG_*` variables."""
 
+import re
 from pathlib import Path
 from tempfile import gettempdir
 
 from cinelog_common.contract.topics import POOLS
 from cinelog_common.settings import SettingsBase
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 
 class DeploymentSettings(SettingsBase):
@@ -32,15 +33,30 @@ class DeploymentSettings(SettingsBase):
 
     @property
     def declared(self) -> dict[str, int]:
-        """The declared pools and their slots; 0 where none are given, which counts only live workers.
+        """The declared pools and their slots; 0 where none are given, which counts only live workers."""
+        return declared_pools(self.pools)
 
-        Raises:
-            ValueError: An unknown pool or a number that is none.
-        """
-        found = {}
-        for part in filter(None, (part.strip() for part in self.pools.split(","))):
-            name, _, slots = part.partition(":")
-            if name not in POOLS:
-                raise ValueError(f"There is no pool {name!r}; choose {', '.join(POOLS)}.")
-            found[name] = int(slots or 0)
-        return found
+    @field_validator("pools")
+    @classmethod
+    def _declare(cls, pools: str) -> str:
+        declared_pools(pools)
+        return pools
+
+
+def declared_pools(text: str) -> dict[str, int]:
+    """Return the pools that `text` declares, and their slots.
+
+    Raises:
+        ValueError: None at all, an unknown one, one twice, or slots that are no number.
+    """
+    found: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, slots = (piece.strip() for piece in part.partition(":"))
+        if name not in POOLS or name in found:
+            raise ValueError(f"{name!r} is no pool, or named twice; choose of {', '.join(POOLS)}")
+        if not re.fullmatch(r"[0-9]{0,6}", slots):
+            raise ValueError(f"{slots!r} is no number of slots")
+        found[name] = int(slots or 0)
+    if not found:
+        raise ValueError(f"no pool is declared; choose of {', '.join(POOLS)}")
+    return found

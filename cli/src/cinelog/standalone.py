@@ -78,8 +78,12 @@ class Standalone:
         """Stop every service within the deadline, then the stores and the log."""
         services, self._services = self._services, ()
         # Whoever gives orders stops first: nobody should begin what nobody will see end.
-        await asyncio.gather(*(service.stop(deadline_s) for service in services))
+        ended = await asyncio.gather(
+            *(service.stop(deadline_s) for service in services), return_exceptions=True
+        )
+        # Whatever one of them says, documents and log are closed.
         await self._exit.aclose()
+        _raise_first(ended)
 
     def ready(self) -> bool:
         """Whether every service can do its work."""
@@ -112,9 +116,9 @@ class Standalone:
         )
         self.journal = Journal(documents)
         services = standalone_services(self._settings, self.platform, self.journal)
-        # The first failure must not leave the others half-started: all are stopped by stop().
+        # All have started or failed before the first failure is told: stop() finds none half-started.
         self._services = services
-        await asyncio.gather(*(service.start() for service in services))
+        _raise_first(await asyncio.gather(*(service.start() for service in services), return_exceptions=True))
 
     async def resume(self) -> int:
         """Ask again for every job that was acknowledged and has not ended; return how many."""
@@ -135,6 +139,12 @@ class Standalone:
     ) -> None:
         """Stop."""
         await self.stop(10)
+
+
+def _raise_first(results: Sequence[BaseException | None]) -> None:
+    for result in results:
+        if result is not None:
+            raise result
 
 
 def _topics() -> tuple[topics.Topic, ...]:

@@ -9,6 +9,7 @@ from cinelog_common.contract.events import JobRequested
 from cinelog_common.contract.requests import body_fingerprint
 from cinelog_common.contract.status import JobState, JobStatus
 from cinelog_common.contract.values import Options, Source
+from cinelog_common.documents.ports import Document
 from cinelog_common.journal import Entry, events_of
 
 from cinelog.standalone import Standalone
@@ -59,10 +60,7 @@ async def submit(node: Standalone, job: str, source: Source, options: Options) -
     await node.journal.requested(request)
     entry = await node.journal.entry(job)
     assert entry is not None
-    document = await node.platform.documents.get(JOBS.name, job)
-    status = (
-        None if document is None else msgspec.json.decode(msgspec.json.encode(document.body), type=JobStatus)
-    )
+    status = _status(await node.platform.documents.get(JOBS.name, job))
     if status is None or status.run < entry.run:
         return Submitted(node, entry, None)
     if status.state == JobState.COMPLETED and _still_there(status, source):
@@ -71,6 +69,16 @@ async def submit(node: Standalone, job: str, source: Source, options: Options) -
         await node.journal.retried(job, status.run + 1)
         return Submitted(node, msgspec.structs.replace(entry, run=status.run + 1), None)
     return Submitted(node, entry, None)
+
+
+def _status(document: Document | None) -> JobStatus | None:
+    """Return the snapshot in a document; None if there is none that this version can read."""
+    if document is None:
+        return None
+    try:
+        return msgspec.convert(document.body, JobStatus)
+    except msgspec.ValidationError:
+        return None
 
 
 def _still_there(status: JobStatus, source: Source) -> bool:

@@ -3,6 +3,7 @@
 import json
 import time
 from typing import Any
+from urllib.parse import quote
 
 import click
 import httpx
@@ -11,8 +12,11 @@ from cinelog_common.contract.status import TERMINAL
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 
 from cinelog.commands.options import chosen, encoding_options
+from cinelog.terminal import plain
 
 POLL_S = 0.5
+PATIENCE_S = 60.0
+"""How long `watch` waits for a gateway that has answered before."""
 
 
 @click.group()
@@ -41,7 +45,7 @@ def submit(server: str, /, *, source: str, key: str | None, watch: bool, **value
     headers = {"Idempotency-Key": key} if key else {}
     job = _call(server, "POST", "/api/v1/jobs", json={"source": source, **options}, headers=headers)
     if watch:
-        return _watch(server, str(job["job"]))
+        return _watch(server, str(job.get("job", "")))
     _print(job)
     return 0
 
@@ -54,8 +58,8 @@ def list_jobs(server: str, /, *, limit: int, state: str | None) -> int:
     """List jobs, newest first."""
     query = {"limit": str(limit), **({"state": state} if state else {})}
     page = _call(server, "GET", "/api/v1/jobs", params=query)
-    for job in page["jobs"]:
-        click.echo(f"{job['job']}  {job['state']:<10} {100 * job.get('fraction', 0):3.0f} %  {_name(job)}")
+    for job in _jobs_of(page, server):
+        click.echo(plain(f"{job['job']}  {job['state']:<10} {_percent(job)}  {_name(job)}"))
     return 0
 
 
@@ -64,7 +68,7 @@ def list_jobs(server: str, /, *, limit: int, state: str | None) -> int:
 @click.pass_obj
 def show(server: str, job: str) -> int:
     """Show everything about one job."""
-    _print(_call(server, "GET", f"/api/v1/jobs/{job}"))
+    _print(_call(server, "GET", f"/api/v1/jobs/{quote(job, safe='')}"))
     return 0
 
 
@@ -81,7 +85,7 @@ def watch(server: str, job: str) -> int:
 @click.pass_obj
 def cancel(server: str, job: str) -> int:
     """Cancel one job."""
-    _print(_call(server, "POST", f"/api/v1/jobs/{job}/cancel"))
+    _print(_call(server, "POST", f"/api/v1/jobs/{quote(job, safe='')}/cancel"))
     return 0
 
 
@@ -90,7 +94,7 @@ def cancel(server: str, job: str) -> int:
 @click.pass_obj
 def retry(server: str, job: str) -> int:
     """Run a job that has ended again."""
-    _print(_call(server, "POST", f"/api/v1/jobs/{job}/retry"))
+    _print(_call(server, "POST", f"/api/v1/jobs/{quote(job, safe='')}/retry"))
     return 0
 
 
@@ -99,21 +103,33 @@ def retry(server: str, job: str) -> int:
 @click.pass_obj
 def delete(server: str, job: str) -> int:
     """Delete an ended job and everything it made."""
-    _call(server, "DELETE", f"/api/v1/jobs/{job}")
+    _call(server, "DELETE", f"/api/v1/jobs/{quote(job, safe='')}")
     return 0
 
 
 def _watch(server: str, job: str) -> int:
     told = ""
+    silent_since: float | None = None
     while True:
-        status = _call(server, "GET", f"/api/v1/jobs/{job}")
-        line = f"{100 * status.get('fraction', 0):3.0f} %  {status['state']}"
+        try:
+            status = _call(server, "GET", f"/api/v1/jobs/{quote(job, safe='')}")
+        except TransientError:
+            # A gateway that is started again in the meantime is not the job's end.
+            now = time.monotonic()
+            silent_since = now if silent_since is None else silent_since
+            if not told or now - silent_since > PATIENCE_S:
+                raise
+            time.sleep(POLL_S)
+            continue
+        silent_since = None
+        state = str(status.get("state", ""))
+        line = plain(f"{_percent(status)}  {state}")
         if line != told:
             click.echo(line, err=True)
             told = line
-        if status["state"] in TERMINAL:
+        if state in TERMINAL:
             _print(status)
-            return 0 if status["state"] == "completed" else 1
+            return 0 if state == "completed" else 1
         time.sleep(POLL_S)
 
 
@@ -126,13 +142,13 @@ def _call(server: str, method: str, path: str, **arguments: Any) -> dict[str, An
     try:
         answer = httpx.request(method, server + path, timeout=30, **arguments)
         document = answer.json() if answer.content else {}
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise TransientError(
             f"No answer from {server}: {error}.",
             category=Category.DEPENDENCY,
             action="Start it with `cinelog serve`, or name it with --server.",
         ) from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PermanentError(
             f"{server} answered {answer.status_code} without JSON.",
             category=Category.DEPENDENCY,
@@ -140,17 +156,40 @@ def _call(server: str, method: str, path: str, **arguments: Any) -> dict[str, An
         ) from error
     if answer.is_success and isinstance(document, dict):
         return document
+    if answer.is_success:
+        raise _foreign(server)
     raise _refusal(document, answer.status_code)
+
+
+def _jobs_of(page: dict[str, Any], server: str) -> list[dict[str, Any]]:
+    jobs = page.get("jobs")
+    if isinstance(jobs, list) and all(isinstance(job, dict) and {"job", "state"} <= set(job) for job in jobs):
+        return jobs
+    raise _foreign(server)
+
+
+def _foreign(server: str) -> PermanentError:
+    return PermanentError(
+        f"{server} answers, but not as Cinelog does.",
+        category=Category.DEPENDENCY,
+        action="Check that --server names a Cinelog gateway.",
+    )
 
 
 def _refusal(document: Any, status: int) -> CinelogError:
     problem = document if isinstance(document, dict) else {}
     category = str(problem.get("category", ""))
+    unnamed = Category.INVALID_REQUEST if status < 500 else Category.DEPENDENCY
     return PermanentError(
         str(problem.get("message") or problem.get("detail") or f"The gateway answered {status}."),
-        category=Category(category) if category in set(Category) else Category.INVALID_REQUEST,
+        category=Category(category) if category in set(Category) else unnamed,
         action=str(problem.get("action", "")),
     )
+
+
+def _percent(job: dict[str, Any]) -> str:
+    fraction = job.get("fraction")
+    return f"{100 * fraction:3.0f} %" if isinstance(fraction, int | float) else "  – %"
 
 
 def _name(job: dict[str, Any]) -> str:
