@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import msgspec
-from cinelog_common.contract.options import check_source
+from cinelog_common.contract.options import InvalidOptionsError, check_source
 from cinelog_common.contract.requests import body_fingerprint
 from cinelog_common.contract.values import Options, Source
 from cinelog_common.errors import Category, CinelogError
@@ -21,6 +21,7 @@ from cinelog.commands.options import chosen, encoding_options
 from cinelog.display import Display
 from cinelog.main import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from cinelog.results import Result, failed, print_result, result_of
+from cinelog.sources import absolute, expanded
 
 INTERRUPT_DEADLINE_S = 3.0
 
@@ -59,10 +60,10 @@ def command(*, source: str, out: Path, slots: int | None, as_json: bool, verbose
     configure_logging(level="DEBUG" if verbose else "ERROR", service="run")
     began = time.monotonic()
     try:
-        folder = out.absolute()
+        folder = expanded(out).absolute()
         options = chosen(values, destination=str(folder))
         wanted = Wanted(
-            source=Source(url=_absolute(source)),
+            source=Source(url=absolute(source)),
             options=options,
             out=folder,
             slots=slots or os.cpu_count() or 2,
@@ -72,6 +73,10 @@ def command(*, source: str, out: Path, slots: int | None, as_json: bool, verbose
             _dry_run(wanted, as_json=as_json, began=began)
             return EXIT_DONE
         result = asyncio.run(_run(wanted, Display(verbose=verbose)))
+    except InvalidOptionsError as error:
+        if not as_json:
+            raise click.UsageError(f"{error.message} {error.action}") from error
+        result = failed(error)
     except CinelogError as error:
         result = failed(error)
     except KeyboardInterrupt:
@@ -93,11 +98,6 @@ def _dry_run(wanted: Wanted, *, as_json: bool, began: float) -> None:
     print_dry_run(found, as_json=as_json, took_s=time.monotonic() - began)
 
 
-def _absolute(source: str) -> str:
-    """Return a path as one that does not depend on the folder the command was called in."""
-    return source if "://" in source else str(Path(source).expanduser().absolute())
-
-
 async def _run(wanted: Wanted, display: Display) -> Result | None:
     """Return the result, or None if the user interrupted."""
     interrupted = asyncio.Event()
@@ -110,7 +110,8 @@ async def _run(wanted: Wanted, display: Display) -> Result | None:
         await asyncio.wait((work, stop), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             work.cancel()
-            await asyncio.wait((work,))
+            # Whatever it says now, the user has left.
+            await asyncio.gather(work, return_exceptions=True)
             return None
         return work.result()
     finally:
