@@ -17,6 +17,8 @@ from cinelog_common.contract.values import Chapter, Source
 from cinelog_download.domain.answers import Validator, Wanted
 from cinelog_download.domain.demuxing import DemuxOrder, Message
 from cinelog_download.domain.pages import Offer
+from cinelog_download.domain.pieces import Recording
+from cinelog_download.domain.splices import Splice
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +27,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     """What `protocol` says: an http(s) URL, a path, or an object key."""
     protocol: str = "http"
-    """`http`, `file`, `object` or `hls`."""
+    """`http`, `file`, `object`, `hls` (a playlist) or `pieces` (those of `recording`)."""
     kind: str = "both"
     """`video`, `audio` or `both`."""
     headers: dict[str, str] = {}
@@ -37,6 +39,12 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     """The resolver's name of this format: part of the source's fingerprint."""
     chunk_bytes: int | None = None
     """No request may ask for more: some sites slow longer ones down."""
+    language: str = ""
+    """What is said of its sound; the media themselves may say more."""
+    title: str = ""
+    recording: Recording | None = None
+    mirrored: bool = False
+    """Each time the address may lead to another mirror: what names another version is fetched anew."""
     opening: str = ""
     """Names an answer that is already open; whoever fetches first goes on with it."""
 
@@ -110,6 +118,11 @@ class Fetch(Protocol):
     @property
     def validator(self) -> Validator:
         """The version that is being fetched: part of the source's fingerprint."""
+        ...
+
+    @property
+    def splices(self) -> Sequence[Splice]:
+        """Where new stretches of media begin, in order; known before any byte behind them is available."""
         ...
 
     @property
@@ -194,6 +207,11 @@ class Body(Protocol):
 
 class RangeSource(Protocol):
     """Something that can be asked for stretches of one file."""
+
+    @property
+    def splices(self) -> Sequence[Splice]:
+        """Where new stretches of media begin, as far as it is known; see `Fetch.splices`."""
+        ...
 
     async def get(self, wanted: Wanted) -> Body:
         """Ask for `wanted`; the answer may begin elsewhere if ranges are not given out.

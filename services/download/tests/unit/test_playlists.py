@@ -1,6 +1,7 @@
 import pytest
 from cinelog_common.errors import Category, PermanentError
-from cinelog_download.domain.playlists import Piece, best_variant, recording
+from cinelog_download.domain.pieces import Key, Piece
+from cinelog_download.domain.playlists import Voice, best_variant, recording
 
 BASE = "https://cdn.example/v/list.m3u8?sig=1"
 
@@ -45,7 +46,7 @@ def test_ranges_without_an_offset_go_on_where_the_last_one_ended() -> None:
 
     url = "https://cdn.example/v/all.mp4"
     assert found.pieces == (
-        Piece(url=url, start=0, stop=100),
+        Piece(url=url, start=0, stop=100, begins=0),
         Piece(url=url, duration_s=4.0, start=100, stop=150),
         Piece(url=url, duration_s=4.0, start=150, stop=220),
     )
@@ -65,20 +66,17 @@ def test_the_version_stays_when_addresses_are_signed_anew_and_changes_with_the_l
     [
         (["#EXTINF:4,", "a.ts"], Category.UNSUPPORTED_SOURCE),
         (["#EXT-X-ENDLIST"], Category.NOT_MEDIA),
-        (['#EXT-X-KEY:METHOD=AES-128,URI="k"', "#EXTINF:4,", "a.ts", "#EXT-X-ENDLIST"], Category.PROTECTED),
-        (['#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"', "#EXTINF:4,", "a.ts"], Category.PROTECTED),
+        (["#EXT-X-KEY:METHOD=AES-128", "#EXTINF:4,", "a.ts", "#EXT-X-ENDLIST"], Category.NOT_MEDIA),
         (
             [
-                '#EXT-X-MAP:URI="1"',
+                '#EXT-X-KEY:METHOD=AES-128,URI="k",KEYFORMAT="com.widevine"',
                 "#EXTINF:4,",
                 "a",
-                '#EXT-X-MAP:URI="2"',
-                "#EXTINF:4,",
-                "b",
                 "#EXT-X-ENDLIST",
             ],
-            Category.UNSUPPORTED_SOURCE,
+            Category.PROTECTED,
         ),
+        (['#EXT-X-KEY:METHOD=SAMPLE-AES,URI="k"', "#EXTINF:4,", "a.ts"], Category.PROTECTED),
     ],
 )
 def test_what_cannot_be_fetched_is_refused(lines: list[str], category: Category) -> None:
@@ -118,7 +116,10 @@ def test_the_best_variant_comes_with_its_own_sound() -> None:
 
     assert found is not None
     assert found.url == "https://cdn.example/v/720.m3u8"
-    assert found.audio_url == "https://cdn.example/v/hi.m3u8"
+    assert found.voices == (
+        Voice(url="https://cdn.example/v/hi.m3u8", name="b", default=True),
+        Voice(url="https://cdn.example/v/de.m3u8", language="de", name="a, b"),
+    )
 
 
 def test_a_media_playlist_has_no_variants() -> None:
@@ -132,3 +133,76 @@ def test_a_protected_master_playlist_is_refused() -> None:
         best_variant(text, BASE)
 
     assert caught.value.category is Category.PROTECTED
+
+
+def test_a_master_playlist_whose_segments_have_a_plain_key_is_read() -> None:
+    text = playlist('#EXT-X-SESSION-KEY:METHOD=AES-128,URI="k"', "#EXT-X-STREAM-INF:BANDWIDTH=1", "a.m3u8")
+
+    assert best_variant(text, BASE) is not None
+
+
+def test_each_segment_has_its_key_and_its_number_for_an_iv_unless_one_is_named() -> None:
+    text = playlist(
+        "#EXT-X-MEDIA-SEQUENCE:7",
+        "#EXTINF:4,",
+        "plain.ts",
+        '#EXT-X-KEY:METHOD=AES-128,URI="/k1"',
+        "#EXTINF:4,",
+        "a.ts",
+        "#EXTINF:4,",
+        "b.ts",
+        '#EXT-X-KEY:METHOD=AES-128,URI="k2",IV=0x000102030405060708090A0B0C0D0E0F',
+        "#EXTINF:4,",
+        "c.ts",
+        "#EXT-X-KEY:METHOD=NONE",
+        "#EXTINF:4,",
+        "d.ts",
+        "#EXT-X-ENDLIST",
+    )
+
+    found = recording(text, BASE)
+
+    assert [each.key for each in found.pieces] == [
+        None,
+        Key(url="https://cdn.example/k1", iv=(8).to_bytes(16, "big")),
+        Key(url="https://cdn.example/k1", iv=(9).to_bytes(16, "big")),
+        Key(url="https://cdn.example/v/k2", iv=bytes(range(16))),
+        None,
+    ]
+
+
+def test_a_discontinuity_begins_another_stretch_with_its_header() -> None:
+    text = playlist(
+        '#EXT-X-MAP:URI="i1"',
+        "#EXTINF:4,",
+        "a",
+        "#EXT-X-DISCONTINUITY",
+        "#EXTINF:4,",
+        "b",
+        "#EXT-X-DISCONTINUITY",
+        '#EXT-X-MAP:URI="i2"',
+        "#EXTINF:4,",
+        "c",
+        '#EXT-X-MAP:URI="i3"',
+        "#EXTINF:4,",
+        "d",
+        '#EXT-X-MAP:URI="i3"',
+        "#EXTINF:4,",
+        "e",
+        "#EXT-X-ENDLIST",
+    )
+
+    found = recording(text, BASE)
+
+    assert [(each.url.rpartition("/")[2], each.begins) for each in found.pieces] == [
+        ("i1", 0),
+        ("a", None),
+        ("i1", 1),
+        ("b", None),
+        ("i2", 2),
+        ("c", None),
+        ("i3", 2),
+        ("d", None),
+        ("e", None),
+    ]
+    assert found.duration_s == 20.0

@@ -8,12 +8,13 @@ from cinelog_common.errors import CinelogError
 from cinelog_common.objects.ports import ObjectStore
 
 from cinelog_download.adapters.fetching import PartFetch
-from cinelog_download.adapters.hls import HlsPlaylists, HlsSource
 from cinelog_download.adapters.http import HttpClient
 from cinelog_download.adapters.local import LocalFetch
 from cinelog_download.adapters.parking import Parking
 from cinelog_download.adapters.parts import PartFile, Version
 from cinelog_download.adapters.patience import too_large
+from cinelog_download.adapters.playlists import HlsPlaylists
+from cinelog_download.adapters.segments import SegmentSource
 from cinelog_download.adapters.stored import ObjectSource
 from cinelog_download.adapters.web import HttpSource
 from cinelog_download.domain.answers import Wanted, changed, empty
@@ -41,7 +42,7 @@ class SourceFetcher:
             return await LocalFetch.open(Path(wanted.url), wanted.validator)
         if wanted.protocol == "object":
             return await self._open_object(wanted, part)
-        if wanted.protocol == "hls":
+        if wanted.protocol in {"hls", "pieces"}:
             return await self._open_segments(wanted, part)
         request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
         source = HttpSource(self._client, request)
@@ -57,15 +58,15 @@ class SourceFetcher:
         return await self._open_part(ObjectSource(self._objects, wanted.url), wanted, part, None)
 
     async def _open_segments(self, wanted: Input, part: Path) -> Fetch:
-        found = await HlsPlaylists(self._client).recording(wanted)
+        found = wanted.recording or await HlsPlaylists(self._client).recording(wanted)
         request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
-        return await self._open_part(HlsSource(self._client, request, found, part), wanted, part, None)
+        return await self._open_part(SegmentSource(self._client, request, found, part), wanted, part, None)
 
     async def _open_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
         file: PartFile | None = None
         try:
             file = await asyncio.to_thread(PartFile.resume, part)
-            if isinstance(source, HlsSource):
+            if isinstance(source, SegmentSource):
                 await asyncio.to_thread(source.skip, IntervalSet() if file is None else file.done)
             if file is None:
                 body = body or await source.get(self._first(wanted, 0))

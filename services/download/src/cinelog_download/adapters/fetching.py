@@ -1,6 +1,7 @@
 """One input on its way into a part file: by ranges, front first, or as one stream where there are none."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from cinelog_download.domain.blips import Stall
 from cinelog_download.domain.connections import ConnectionBudget
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.domain.ranges import Claim, RangePlan
+from cinelog_download.domain.splices import Splice
 from cinelog_download.ports import Body, RangeSource
 
 _LEAST_REQUEST_BYTES: Final = 64 * 1024
@@ -87,6 +89,11 @@ class PartFetch:
     def validator(self) -> Validator:
         """The version that is being fetched."""
         return self._part.version.validator
+
+    @property
+    def splices(self) -> Sequence[Splice]:
+        """Where new stretches of media begin."""
+        return self._source.splices
 
     @property
     def complete(self) -> "asyncio.Future[None]":

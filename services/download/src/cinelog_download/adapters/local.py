@@ -8,6 +8,7 @@ from pathlib import Path
 from cinelog_common.errors import Category, PermanentError
 
 from cinelog_download.domain.answers import Validator, changed, empty
+from cinelog_download.domain.splices import Splice
 
 
 def inspect_file(path: Path) -> tuple[int, Validator]:
@@ -49,6 +50,7 @@ class LocalFetch:
     """A source that is there already; see `ports.Fetch`."""
 
     accepts_ranges = True
+    splices: tuple[Splice, ...] = ()
 
     def __init__(self, path: Path, size: int, validator: Validator) -> None:
         self._path = path

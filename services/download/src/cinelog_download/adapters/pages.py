@@ -12,11 +12,19 @@ from cinelog_common.errors import Category, CinelogError, PermanentError, Transi
 from cinelog_download.adapters.proxy import FilteringProxy, ProxySession
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.domain.pages import PageAnswer, PageFailure, PageFormat, PageRequest
+from cinelog_download.domain.pieces import Piece, Recording
 from cinelog_download.ports import Input, Resolved, Subtitle
 
 _CHILD: Final = "cinelog_download.children.resolver"
 _OPEN_FILES: Final = 256
-_PROTOCOLS: Final = {"http": "http", "https": "http", "m3u8_native": "hls", "m3u8": "hls"}
+_PROTOCOLS: Final = {
+    "http": "http",
+    "https": "http",
+    "m3u8_native": "hls",
+    "m3u8": "hls",
+    "http_dash_segments": "pieces",
+    "http_fragments": "pieces",
+}
 """What of yt-dlp's protocols can be fetched, and how."""
 
 
@@ -109,7 +117,8 @@ def _resolved(source: Source, answer: PageAnswer) -> Resolved:
 
 
 def _input(found: PageFormat) -> Input:
-    if found.protocol not in _PROTOCOLS:
+    protocol = _PROTOCOLS.get(found.protocol)
+    if protocol is None or (protocol == "pieces" and not found.fragments):
         raise PermanentError(
             f"The video comes only in fragments ({found.protocol[:30]}), which Cinelog cannot fetch yet.",
             category=Category.UNSUPPORTED_SOURCE,
@@ -117,14 +126,25 @@ def _input(found: PageFormat) -> Input:
         )
     return Input(
         url=found.url,
-        protocol=_PROTOCOLS[found.protocol],
+        protocol=protocol,
         kind=found.kind,
         headers=found.headers,
         cookies=found.cookies,
         size=found.size,
         format_id=found.format_id,
         chunk_bytes=found.chunk_bytes,
+        language=found.language,
+        recording=_recording(found) if protocol == "pieces" else None,
+        mirrored=True,
     )
+
+
+def _recording(found: PageFormat) -> Recording:
+    pieces = tuple(
+        Piece(url=each.url, duration_s=each.duration_s, begins=None if at else 0)
+        for at, each in enumerate(found.fragments)
+    )
+    return Recording(pieces=pieces, duration_s=sum(each.duration_s for each in pieces))
 
 
 def _given_up(why: str) -> TransientError:

@@ -9,11 +9,11 @@ from cinelog_common.contract.values import Source
 from cinelog_common.errors import Category, CinelogError, PermanentError
 from cinelog_common.objects.ports import ObjectStore
 
-from cinelog_download.adapters.hls import HlsPlaylists
 from cinelog_download.adapters.http import HttpBody, HttpClient
 from cinelog_download.adapters.local import inspect_file
 from cinelog_download.adapters.pages import PageResolver
 from cinelog_download.adapters.parking import Parking
+from cinelog_download.adapters.playlists import DashManifests, HlsPlaylists
 from cinelog_download.adapters.stored import inspect_object
 from cinelog_download.domain.answers import Validator, Wanted, empty, title_from_name, title_of
 from cinelog_download.domain.headers import HttpRequest
@@ -87,8 +87,8 @@ class SourceResolver:
         finally:
             if not parked:
                 await body.close()
-        if kind is Kind.HLS:
-            return await self._playlist(source, body)
+        if kind in {Kind.HLS, Kind.DASH}:
+            return await self._playlist(source, body, kind)
         found = await self._pages.resolve(source)
         assert found is not None
         if any(each.url in {source.url, body.url} for each in found.inputs):
@@ -100,15 +100,16 @@ class SourceResolver:
             )
         return await self._proven(found)
 
-    async def _playlist(self, source: Source, body: HttpBody) -> Resolved:
+    async def _playlist(self, source: Source, body: HttpBody, kind: Kind) -> Resolved:
         request = HttpRequest(url=source.url, headers=source.headers)
-        inputs, duration_s = await HlsPlaylists(self._client).inputs(request)
+        lists = HlsPlaylists(self._client) if kind is Kind.HLS else DashManifests(self._client)
+        inputs, duration_s = await lists.inputs(request, sounds=self._policy.sounds)
         return Resolved(
             title=title_of(body.url, body.headers),
             webpage_url=source.url,
             inputs=inputs,
             duration_s=duration_s or None,
-            extractor="hls",
+            extractor=kind.value,
         )
 
     async def _proven(self, found: Resolved) -> Resolved:

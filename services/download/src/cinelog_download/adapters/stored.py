@@ -6,6 +6,7 @@ from cinelog_common.errors import Category, PermanentError
 from cinelog_common.objects.ports import ObjectInfo, ObjectStore
 
 from cinelog_download.domain.answers import Validator, Wanted, empty
+from cinelog_download.domain.splices import Splice
 
 _PIECE_BYTES: Final = 1 << 20
 
@@ -27,6 +28,8 @@ async def inspect_object(objects: ObjectStore, key: str) -> ObjectInfo:
 
 class ObjectSource:
     """One object; see `ports.RangeSource`."""
+
+    splices: tuple[Splice, ...] = ()
 
     def __init__(self, objects: ObjectStore, key: str) -> None:
         self._objects = objects

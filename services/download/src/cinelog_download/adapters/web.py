@@ -6,10 +6,13 @@ from cinelog_common.errors import Category, PermanentError
 from cinelog_download.adapters.http import HttpBody, HttpClient
 from cinelog_download.domain.answers import Wanted
 from cinelog_download.domain.headers import HttpRequest
+from cinelog_download.domain.splices import Splice
 
 
 class HttpSource:
     """One file on a web server; see `ports.RangeSource`."""
+
+    splices: tuple[Splice, ...] = ()
 
     def __init__(self, client: HttpClient, request: HttpRequest) -> None:
         self._client = client

@@ -5,8 +5,9 @@ must not depend on who runs us. All requests go through the proxy that is named.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
+from urllib.parse import urljoin
 
 import msgspec
 from cinelog_common.child_channel import serve
@@ -19,13 +20,15 @@ from cinelog_download.domain.pages import (
     PageAnswer,
     PageFailure,
     PageFormat,
+    PageFragment,
     PageRequest,
     PageSubtitle,
 )
+from cinelog_download.domain.pieces import MAX_PIECES
 
 # What can be fetched as one file comes first; what a playlist of fragments holds is the last resort.
 _FILES: Final = "[protocol~='^https?$']"
-_FETCHABLE: Final = "[protocol~='^(https?$|m3u8)']"
+_FETCHABLE: Final = "[protocol~='^(https?$|m3u8|http_dash_segments$)']"
 _FORMAT: Final = f"bv*{_FILES}+ba{_FILES}/b{_FILES}/bv*{_FETCHABLE}+ba{_FETCHABLE}/b{_FETCHABLE}/bv*+ba/b"
 _USUAL: Final = "Falling back on generic information extractor"
 _MAX_ITEMS: Final = 200
@@ -180,6 +183,8 @@ def _format(each: dict[str, Any], cookies_for: Callable[[str], str | None]) -> P
         cookies=cookies_for(each["url"]) or "",
         size=each["filesize"] if isinstance(each.get("filesize"), int) else None,
         chunk_bytes=options["http_chunk_size"] if isinstance(options.get("http_chunk_size"), int) else None,
+        language=_text(each.get("language"), 40),
+        fragments=tuple(_fragments(each)),
     )
 
 
@@ -213,6 +218,16 @@ def _codec(value: object) -> str:
 
 def _whole(value: object) -> int | None:
     return int(value) if isinstance(value, int | float) and 0 < value < 1 << 60 else None
+
+
+def _fragments(each: dict[str, Any]) -> Iterator[PageFragment]:
+    found = each.get("fragments")
+    # A generator is what yt-dlp gives for streams that are still live.
+    for piece in found[: MAX_PIECES + 1] if isinstance(found, list) else ():
+        url = piece.get("url") or urljoin(
+            each.get("fragment_base_url") or each["url"], piece.get("path") or ""
+        )
+        yield PageFragment(url=url, duration_s=_number(piece.get("duration")) or 0.0)
 
 
 def _subtitles(info: dict[str, Any]) -> tuple[PageSubtitle, ...]:

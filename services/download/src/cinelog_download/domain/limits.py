@@ -36,6 +36,8 @@ class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = "Mozilla/5.0 (compatible; Cinelog)"
     parked_s: float = 30.0
     """How long an answer that resolving opened waits to be fetched."""
+    sounds: int = 8
+    """How many sound tracks are fetched, where each is a file of its own."""
     page_timeout_s: float = 90.0
     """How long yt-dlp may take over a page."""
     page_bytes: int = 256 * _MIB

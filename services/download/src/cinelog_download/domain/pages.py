@@ -15,6 +15,13 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Look only if the site is known: the page itself has refused us already."""
 
 
+class PageFragment(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of a format that comes in pieces."""
+
+    url: str
+    duration_s: float = 0.0
+
+
 class PageFormat(msgspec.Struct, frozen=True, kw_only=True):
     """One file that yt-dlp would download."""
 
@@ -26,6 +33,8 @@ class PageFormat(msgspec.Struct, frozen=True, kw_only=True):
     cookies: str = ""
     size: int | None = None
     chunk_bytes: int | None = None
+    language: str = ""
+    fragments: tuple[PageFragment, ...] = ()
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):

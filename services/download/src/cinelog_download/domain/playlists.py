@@ -1,71 +1,67 @@
-"""Playlists of HTTP Live Streaming (RFC 8216), as far as a finished, unencrypted recording needs them."""
+"""Playlists of HTTP Live Streaming (RFC 8216), as far as a finished recording needs them."""
 
-import hashlib
 import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urljoin
 
 import msgspec
-from cinelog_common.errors import Category, PermanentError
 
-from cinelog_download.domain.answers import Validator
+from cinelog_download.domain.pieces import (
+    MAX_PIECES,
+    Key,
+    Piece,
+    Recording,
+    live,
+    malformed,
+    names_nothing,
+    protected,
+    too_many,
+)
 
-MAX_SEGMENTS: Final = 100_000
+_WHAT: Final = "HLS playlist"
 
 # RFC 8216 4.2: a quoted string holds no quote; anything else no comma.
 _ATTRIBUTE: Final = re.compile(r'([A-Z0-9-]{1,64})=("[^"]*"|[^,"]*)(?:,|$)')
+_IV: Final = re.compile(r"0[xX]([0-9a-fA-F]{1,32})")
+_IV_BYTES: Final = 16
 
 
-class Piece(msgspec.Struct, frozen=True, kw_only=True):
-    """One file, or a stretch of one, that a playlist names."""
+class Voice(msgspec.Struct, frozen=True, kw_only=True):
+    """One sound that belongs to a variant."""
 
-    url: str
-    duration_s: float = 0.0
-    start: int | None = None
-    stop: int | None = None
-
-
-class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A media playlist: its pieces one after the other are the media."""
-
-    pieces: tuple[Piece, ...]
-    """The init section, where there is one, first."""
-    duration_s: float
-
-    @property
-    def validator(self) -> Validator:
-        """Names this version: addresses may be signed anew each time, lengths stay."""
-        facts = "|".join(f"{each.duration_s:.6f},{each.start},{each.stop}" for each in self.pieces)
-        return Validator(etag=f'"hls-{hashlib.blake2b(facts.encode(), digest_size=8).hexdigest()}"')
+    url: str | None = None
+    """None: it is in the variant itself."""
+    language: str = ""
+    name: str = ""
+    default: bool = False
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One quality that a master playlist offers."""
 
     url: str
-    audio_url: str | None = None
-    """The sound, where it is not in the variant itself."""
+    voices: tuple[Voice, ...] = ()
+    """The default one first; none: the variant is complete in itself."""
 
 
 def best_variant(text: str, base_url: str) -> Variant | None:
     """Return the best variant of a master playlist, or None if `text` is a media playlist.
 
     Raises:
-        PermanentError: Neither, or one without variants.
+        PermanentError: Neither, or one without variants; PROTECTED.
     """
-    lines = _lines(text)
-    sounds: dict[str, str] = {}
+    voices: dict[str, list[Voice]] = {}
     variants: list[tuple[tuple[int, int], str, str]] = []
     pending: dict[str, str] | None = None
-    for line in lines:
+    for line in _lines(text):
         tag, _, rest = line.partition(":")
         if tag == "#EXTINF":
             return None
         if tag == "#EXT-X-SESSION-KEY":
-            raise _protected()
-        if tag == "#EXT-X-MEDIA":
-            _note_sound(sounds, _attributes(rest))
+            _check_method(_attributes(rest))
+        elif tag == "#EXT-X-MEDIA":
+            _note_voice(voices, _attributes(rest), base_url)
         elif tag == "#EXT-X-STREAM-INF":
             pending = _attributes(rest)
         elif not line.startswith("#") and pending is not None:
@@ -74,37 +70,27 @@ def best_variant(text: str, base_url: str) -> Variant | None:
     if not variants:
         return None
     _, url, group = max(variants)
-    sound = sounds.get(group)
-    return Variant(url=urljoin(base_url, url), audio_url=None if sound is None else urljoin(base_url, sound))
+    heard = {each.url: each for each in reversed(voices.get(group, ()))}
+    in_order = [each for each in voices.get(group, ()) if heard[each.url] is each]
+    best_first = sorted(in_order, key=lambda each: not each.default)
+    return Variant(url=urljoin(base_url, url), voices=tuple(best_first))
 
 
 def recording(text: str, base_url: str) -> Recording:
     """Return the pieces of a media playlist.
 
     Raises:
-        PermanentError: UNSUPPORTED_SOURCE for a live stream or several init sections; PROTECTED if
-            encrypted; NOT_MEDIA if it names nothing; LIMIT_EXCEEDED.
+        PermanentError: UNSUPPORTED_SOURCE for a live stream; PROTECTED if it is under DRM; NOT_MEDIA if it
+            names nothing; LIMIT_EXCEEDED.
     """
     reader = _Reader(base_url)
     for line in _lines(text):
         reader.take(line)
     if not reader.ended:
         raise live()
-    if not reader.pieces:
-        raise PermanentError(
-            "The playlist names no segments.", category=Category.NOT_MEDIA, action="Check the address."
-        )
-    pieces = reader.pieces if reader.init is None else [reader.init, *reader.pieces]
-    return Recording(pieces=tuple(pieces), duration_s=sum(each.duration_s for each in pieces))
-
-
-def live() -> PermanentError:
-    """Return the refusal of a live stream."""
-    return PermanentError(
-        "The source is a live stream, which Cinelog does not record.",
-        category=Category.UNSUPPORTED_SOURCE,
-        action="Give the address of the recording when the stream has ended.",
-    )
+    if not reader.segments:
+        raise names_nothing(_WHAT)
+    return Recording(pieces=tuple(reader.pieces), duration_s=sum(each.duration_s for each in reader.pieces))
 
 
 class _Reader:
@@ -115,8 +101,14 @@ class _Reader:
         self._duration_s = 0.0
         self._range: str | None = None
         self._last = ("", 0)
-        self.init: Piece | None = None
+        self._sequence = 0
+        self._method: dict[str, str] | None = None
+        self._init: Piece | None = None
+        # Of every rendition's playlist the first stretch is the same one.
+        self._begins: int | None = 0
+        self._stretch = 0
         self.pieces: list[Piece] = []
+        self.segments = 0
         self.ended = False
 
     def take(self, line: str) -> None:
@@ -127,54 +119,74 @@ class _Reader:
                 self._duration_s = _seconds(rest.partition(",")[0])
             case "#EXT-X-BYTERANGE":
                 self._range = rest
-            case "#EXT-X-KEY" if _attributes(rest).get("METHOD", "NONE") != "NONE":
-                raise _protected()
+            case "#EXT-X-MEDIA-SEQUENCE":
+                self._sequence = _whole(rest.strip())
+            case "#EXT-X-KEY":
+                self._take_key(_attributes(rest))
             case "#EXT-X-MAP":
                 self._map(_attributes(rest))
+            case "#EXT-X-DISCONTINUITY" if self.segments:
+                self._stretch += 1
+                self._begins = self._stretch
             case "#EXT-X-ENDLIST":
                 self.ended = True
             case _ if not line.startswith("#"):
                 self._segment(line)
 
+    def _take_key(self, attributes: dict[str, str]) -> None:
+        self._method = attributes if _check_method(attributes) == "AES-128" else None
+
     def _map(self, attributes: dict[str, str]) -> None:
         init = self._piece(attributes.get("URI", ""), attributes.get("BYTERANGE"), 0.0)
-        if self.init is not None and init != self.init:
-            raise PermanentError(
-                "The HLS playlist changes its format in the middle, which Cinelog cannot fetch yet.",
-                category=Category.UNSUPPORTED_SOURCE,
-                action="Give the address of the video as one file.",
-            )
-        self.init = init
+        if self._init is not None and self.segments and not _same_file(init, self._init):
+            # Another header is another stretch, whether the playlist says so or not.
+            self._begins = self._stretch if self._begins is None else self._begins
+        self._init = init
 
     def _segment(self, line: str) -> None:
-        if len(self.pieces) >= MAX_SEGMENTS:
-            raise PermanentError(
-                f"The playlist names more than {MAX_SEGMENTS} segments.",
-                category=Category.LIMIT_EXCEEDED,
-                action="Use a shorter source.",
-            )
-        self.pieces.append(self._piece(line, self._range, self._duration_s))
+        if self.segments >= MAX_PIECES:
+            raise too_many(_WHAT)
+        begins, self._begins = self._begins, None
+        if begins is not None and self._init is not None:
+            self.pieces.append(msgspec.structs.replace(self._init, begins=begins))
+            begins = None
+        piece = self._piece(line, self._range, self._duration_s)
+        self.pieces.append(msgspec.structs.replace(piece, begins=begins))
+        self.segments += 1
+        self._sequence += 1
         self._range = None
         self._duration_s = 0.0
 
     def _piece(self, url: str, byte_range: str | None, duration_s: float) -> Piece:
         url = urljoin(self._base_url, url)
         if byte_range is None:
-            return Piece(url=url, duration_s=duration_s)
+            return Piece(url=url, duration_s=duration_s, key=self._key())
         length, _, offset = byte_range.strip().partition("@")
         # RFC 8216 4.3.2.2: without an offset it goes on where the last range of the same file ended.
         start = _whole(offset) if offset else self._last[1] if self._last[0] == url else 0
         stop = start + _whole(length)
         self._last = (url, stop)
-        return Piece(url=url, duration_s=duration_s, start=start, stop=stop)
+        return Piece(url=url, duration_s=duration_s, start=start, stop=stop, key=self._key())
+
+    def _key(self) -> Key | None:
+        if self._method is None:
+            return None
+        if not self._method.get("URI"):
+            raise malformed(_WHAT, "it names no key")
+        said = _IV.fullmatch(self._method.get("IV", ""))
+        # RFC 8216 5.2: without one the media sequence number is the IV, as a big-endian number.
+        number = int(said[1], 16) if said is not None else self._sequence
+        return Key(url=urljoin(self._base_url, self._method["URI"]), iv=number.to_bytes(_IV_BYTES, "big"))
+
+
+def _same_file(one: Piece, other: Piece) -> bool:
+    return (one.url, one.start, one.stop) == (other.url, other.start, other.stop)
 
 
 def _lines(text: str) -> Iterator[str]:
     lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
     if next(lines, "") != "#EXTM3U":
-        raise PermanentError(
-            "The playlist is malformed.", category=Category.NOT_MEDIA, action="Check the address."
-        )
+        raise malformed("playlist")
     return (line for line in lines if line)
 
 
@@ -187,12 +199,25 @@ def _quality(attributes: dict[str, str]) -> tuple[int, int]:
     return _whole(height), _whole(attributes.get("BANDWIDTH"))
 
 
-def _note_sound(sounds: dict[str, str], attributes: dict[str, str]) -> None:
-    if attributes.get("TYPE") != "AUDIO" or not attributes.get("URI"):
+def _note_voice(voices: dict[str, list[Voice]], attributes: dict[str, str], base_url: str) -> None:
+    if attributes.get("TYPE") != "AUDIO":
         return
-    group = attributes.get("GROUP-ID", "")
-    if group not in sounds or attributes.get("DEFAULT") == "YES":
-        sounds[group] = attributes["URI"]
+    url = attributes.get("URI")
+    voice = Voice(
+        url=urljoin(base_url, url) if url else None,
+        language=attributes.get("LANGUAGE", ""),
+        name=attributes.get("NAME", ""),
+        default=attributes.get("DEFAULT") == "YES",
+    )
+    voices.setdefault(attributes.get("GROUP-ID", ""), []).append(voice)
+
+
+def _check_method(attributes: dict[str, str]) -> str:
+    """Return how segments are encrypted; RFC 8216 4.3.2.4: all but these are licence systems."""
+    method = attributes.get("METHOD", "NONE")
+    if method not in {"NONE", "AES-128"} or attributes.get("KEYFORMAT", "identity") != "identity":
+        raise protected(_WHAT)
+    return method
 
 
 def _whole(text: str | None) -> int:
@@ -205,11 +230,3 @@ def _seconds(text: str) -> float:
     except ValueError:
         return 0.0
     return seconds if 0.0 <= seconds < 86_400.0 else 0.0
-
-
-def _protected() -> PermanentError:
-    return PermanentError(
-        "The HLS stream is encrypted.",
-        category=Category.PROTECTED,
-        action="Use a source without copy protection.",
-    )

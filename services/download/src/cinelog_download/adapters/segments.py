@@ -1,73 +1,26 @@
-"""Finished HLS recordings: their segments are fetched one after the other into one part file."""
+"""Recordings in pieces: fetched one after the other, decrypted, into one part file."""
 
 import asyncio
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from cinelog_common.errors import Category, PermanentError
+from cinelog_common.errors import Category, CinelogError, PermanentError
 
+from cinelog_download.adapters.decryption import Decryption
+from cinelog_download.adapters.documents import read_whole
 from cinelog_download.adapters.http import HttpBody, HttpClient
 from cinelog_download.adapters.parts import disk_error, segments_of
 from cinelog_download.domain.answers import Validator, Wanted
 from cinelog_download.domain.headers import HttpRequest, for_another
 from cinelog_download.domain.intervals import IntervalSet
-from cinelog_download.domain.playlists import Piece, Recording, Variant, best_variant, recording
-from cinelog_download.ports import Input
+from cinelog_download.domain.pieces import Piece, Recording
+from cinelog_download.domain.splices import Splice
 
-_MAX_PLAYLIST_BYTES: Final = 16 << 20
-
-
-class HlsPlaylists:
-    """Reads playlists."""
-
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-
-    async def inputs(self, request: HttpRequest) -> tuple[tuple[Input, ...], float]:
-        """Return what the playlist at `request` leads to, best variant first, and its length in seconds.
-
-        Raises:
-            TransientError: As for `ports.Resolver.resolve`.
-            PermanentError: As for `ports.Resolver.resolve`.
-        """
-        text, url = await self._text(request)
-        variant = best_variant(text, url)
-        if variant is None:
-            return (_input(request, "both"),), recording(text, url).duration_s
-        chosen = _variant_inputs(request, variant)
-        lengths = [(await self.recording(each)).duration_s for each in chosen]
-        return chosen, lengths[0]
-
-    async def recording(self, wanted: Input) -> Recording:
-        """Return the pieces of one media playlist.
-
-        Raises:
-            TransientError: As for `ports.Resolver.resolve`.
-            PermanentError: As for `domain.playlists.recording`.
-        """
-        request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
-        text, url = await self._text(request)
-        return recording(text, url)
-
-    async def _text(self, request: HttpRequest) -> tuple[str, str]:
-        body = await self._client.get(request)
-        pieces: list[bytes] = []
-        try:
-            while data := await body.read():
-                pieces.append(data)
-                if sum(map(len, pieces)) > _MAX_PLAYLIST_BYTES:
-                    raise PermanentError(
-                        "The playlist is too long.",
-                        category=Category.LIMIT_EXCEEDED,
-                        action="Use a shorter source.",
-                    )
-        finally:
-            await body.close()
-        return b"".join(pieces).decode("utf-8", "replace"), body.url
+_MOST_KEY_BYTES: Final = 4096
 
 
-class HlsSource:
+class SegmentSource:
     """All pieces of a recording as one stream; see `ports.RangeSource`.
 
     Where a piece ends in the part file is noted beside it, so that the next attempt begins with the
@@ -81,6 +34,7 @@ class HlsSource:
         self._validator = found.validator
         self._notes = segments_of(part)
         self._ends: list[int] = []
+        self._keys: dict[str, bytes] = {}
 
     def skip(self, done: IntervalSet) -> None:
         """Begin with the first piece that is not wholly in `done`. Blocks."""
@@ -99,36 +53,52 @@ class HlsSource:
                 break
             self._ends.append(ends[index])
 
-    async def get(self, wanted: Wanted) -> "HlsBody":
+    async def get(self, wanted: Wanted) -> "SegmentBody":
         """Begin with the first piece that is missing, whatever is `wanted`."""
         del wanted
-        return HlsBody(self, start=self._ends[-1] if self._ends else 0, validator=self._validator)
+        return SegmentBody(self, start=self._ends[-1] if self._ends else 0, validator=self._validator)
 
-    def request(self, index: int) -> HttpRequest | None:
-        """Return the request for a piece, or None behind the last one."""
-        if index >= len(self._pieces):
-            return None
-        piece = self._pieces[index]
-        return msgspec.structs.replace(for_another(self._request, piece.url), wanted=_stretch(piece))
+    @property
+    def splices(self) -> tuple[Splice, ...]:
+        """Where stretches of media begin, behind the first one, as far as it is known."""
+        return tuple(
+            Splice(offset=end, number=following.begins)
+            for end, following in zip(self._ends, self._pieces[1:], strict=False)
+            if following.begins is not None
+        )
 
     @property
     def brought(self) -> int:
         """How many pieces are there already."""
         return len(self._ends)
 
-    async def fetch(self, index: int) -> HttpBody:
-        """Open a piece."""
-        request = self.request(index)
-        assert request is not None
-        body = await self._client.get(request)
-        if request.wanted is not None and not body.ranged:
+    def piece(self, index: int) -> Piece | None:
+        """Return a piece, or None behind the last one."""
+        return self._pieces[index] if index < len(self._pieces) else None
+
+    async def fetch(self, index: int) -> "PieceBody | None":
+        """Open a piece; None if it does not exist, as one that may be missing.
+
+        Raises:
+            TransientError: As for `ports.RangeSource.get`.
+            PermanentError: As for `ports.RangeSource.get`; DAMAGED if its key is none.
+        """
+        piece = self._pieces[index]
+        decryption = await self._decryption(piece)
+        try:
+            body = await self._client.get(self._request_for(piece))
+        except CinelogError as error:
+            if piece.perhaps and error.category is Category.SOURCE_NOT_FOUND:
+                return None
+            raise
+        if piece.start is not None and not body.ranged:
             await body.close()
             raise PermanentError(
                 f"{body.host} does not give out ranges, which the playlist needs.",
                 category=Category.UNSUPPORTED_SOURCE,
                 action="Give the address of the video as one file.",
             )
-        return body
+        return PieceBody(body, decryption)
 
     def note(self, end: int) -> None:
         """Take note that one more piece is there, and that it ends at `end`.
@@ -143,20 +113,63 @@ class HlsSource:
             raise disk_error(error, self._notes) from error
         self._ends.append(end)
 
+    def _request_for(self, piece: Piece) -> HttpRequest:
+        stretch = None if piece.start is None else Wanted(start=piece.start, stop=piece.stop)
+        return msgspec.structs.replace(for_another(self._request, piece.url), wanted=stretch)
 
-class HlsBody:
+    async def _decryption(self, piece: Piece) -> Decryption | None:
+        if piece.key is None:
+            return None
+        if piece.key.url not in self._keys:
+            request = for_another(self._request, piece.key.url)
+            self._keys[piece.key.url], _ = await read_whole(
+                self._client, request, most=_MOST_KEY_BYTES, what="key"
+            )
+        return Decryption(self._keys[piece.key.url], piece.key.iv)
+
+
+class PieceBody:
+    """One piece as it arrives, decrypted."""
+
+    def __init__(self, body: HttpBody, decryption: Decryption | None) -> None:
+        self._body = body
+        self._decryption = decryption
+
+    async def read(self) -> bytes:
+        """Return what has arrived; empty at the end.
+
+        Raises:
+            TransientError: SOURCE_UNREACHABLE: the connection broke off.
+            PermanentError: DAMAGED: it cannot be decrypted.
+        """
+        while data := await self._body.read():
+            if self._decryption is None:
+                return data
+            if plain := self._decryption.update(data):
+                return plain
+        if self._decryption is None:
+            return b""
+        decryption, self._decryption = self._decryption, None
+        return decryption.finish()
+
+    async def close(self) -> None:
+        """Give the connection back, or drop it if there is more to come."""
+        await self._body.close()
+
+
+class SegmentBody:
     """Piece after piece; see `ports.Body`. The next piece is asked for while one is read."""
 
     ranged = False
     stop: int | None = None
     total: int | None = None
 
-    def __init__(self, source: HlsSource, *, start: int, validator: Validator) -> None:
+    def __init__(self, source: SegmentSource, *, start: int, validator: Validator) -> None:
         self._source = source
         self._position = start
         self._index = source.brought
-        self._body: HttpBody | None = None
-        self._next: asyncio.Task[HttpBody] | None = None
+        self._body: PieceBody | None = None
+        self._next: asyncio.Task[PieceBody | None] | None = None
         self.start = start
         self.validator = validator
 
@@ -164,9 +177,11 @@ class HlsBody:
         """Return what has arrived; empty behind the last piece."""
         while True:
             if self._body is None:
-                if self._source.request(self._index) is None:
+                if self._source.piece(self._index) is None:
                     return b""
                 self._body = await self._opened()
+                if self._body is None:
+                    return b""
                 self._ask_ahead()
             data = await self._body.read()
             if data:
@@ -187,32 +202,15 @@ class HlsBody:
             self._next.cancel()
             (ahead,) = await asyncio.gather(self._next, return_exceptions=True)
             self._next = None
-            if isinstance(ahead, HttpBody):
+            if isinstance(ahead, PieceBody):
                 await ahead.close()
 
-    async def _opened(self) -> HttpBody:
+    async def _opened(self) -> PieceBody | None:
         if self._next is None:
             return await self._source.fetch(self._index)
         ahead, self._next = self._next, None
         return await ahead
 
     def _ask_ahead(self) -> None:
-        if self._source.request(self._index + 1) is not None:
+        if self._source.piece(self._index + 1) is not None:
             self._next = asyncio.create_task(self._source.fetch(self._index + 1), name="fetch next segment")
-
-
-def _stretch(piece: Piece) -> Wanted | None:
-    return None if piece.start is None else Wanted(start=piece.start, stop=piece.stop)
-
-
-def _variant_inputs(request: HttpRequest, variant: Variant) -> tuple[Input, ...]:
-    if variant.audio_url is None or variant.audio_url == variant.url:
-        return (_input(for_another(request, variant.url), "both"),)
-    return (
-        _input(for_another(request, variant.url), "video"),
-        _input(for_another(request, variant.audio_url), "audio"),
-    )
-
-
-def _input(request: HttpRequest, kind: str) -> Input:
-    return Input(url=request.url, protocol="hls", kind=kind, headers=request.headers, cookies=request.cookies)

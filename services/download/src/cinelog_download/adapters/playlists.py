@@ -1,0 +1,105 @@
+"""Recordings that come in pieces: what their playlists and manifests lead to."""
+
+from typing import Final
+
+import msgspec
+
+from cinelog_download.adapters.documents import read_whole
+from cinelog_download.adapters.http import HttpClient
+from cinelog_download.domain.headers import HttpRequest, for_another
+from cinelog_download.domain.manifests import Stream, streams
+from cinelog_download.domain.pieces import Recording
+from cinelog_download.domain.playlists import Variant, best_variant, recording
+from cinelog_download.ports import Input
+
+_MAX_PLAYLIST_BYTES: Final = 16 << 20
+_MAX_MANIFEST_BYTES: Final = 8 << 20
+
+
+class HlsPlaylists:
+    """Reads playlists of HTTP Live Streaming."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def inputs(self, request: HttpRequest, *, sounds: int) -> tuple[tuple[Input, ...], float]:
+        """Return what the playlist at `request` leads to, best variant first, and its length in seconds.
+
+        Raises:
+            TransientError: As for `ports.Resolver.resolve`.
+            PermanentError: As for `ports.Resolver.resolve`.
+        """
+        text, url = await self._text(request)
+        variant = best_variant(text, url)
+        if variant is None:
+            return (_input(request, "both"),), recording(text, url).duration_s
+        chosen = _variant_inputs(request, variant, sounds)
+        lengths = [(await self.recording(each)).duration_s for each in chosen]
+        return chosen, lengths[0]
+
+    async def recording(self, wanted: Input) -> Recording:
+        """Return the pieces of one media playlist.
+
+        Raises:
+            TransientError: As for `ports.Resolver.resolve`.
+            PermanentError: As for `domain.playlists.recording`.
+        """
+        request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
+        text, url = await self._text(request)
+        return recording(text, url)
+
+    async def _text(self, request: HttpRequest) -> tuple[str, str]:
+        data, url = await read_whole(self._client, request, most=_MAX_PLAYLIST_BYTES, what="playlist")
+        return data.decode("utf-8", "replace"), url
+
+
+class DashManifests:
+    """Reads manifests of DASH."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def inputs(self, request: HttpRequest, *, sounds: int) -> tuple[tuple[Input, ...], float]:
+        """Return the best picture and up to `sounds` sounds, and the length in seconds.
+
+        Raises:
+            TransientError: As for `ports.Resolver.resolve`.
+            PermanentError: As for `ports.Resolver.resolve`, and `domain.manifests.streams`.
+        """
+        data, url = await read_whole(self._client, request, most=_MAX_MANIFEST_BYTES, what="DASH manifest")
+        encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+        found = streams(data.decode(encoding, "replace"), url)
+        pictures = [each for each in found if each.kind != "audio"]
+        voices = [each for each in found if each.kind == "audio"][:sounds]
+        inputs = tuple(_stream_input(request, each) for each in (*pictures, *voices))
+        lengths = [each.recording.duration_s for each in (*pictures, *voices) if each.recording is not None]
+        return inputs, max(lengths, default=0.0)
+
+
+def _variant_inputs(request: HttpRequest, variant: Variant, sounds: int) -> tuple[Input, ...]:
+    voices = variant.voices[:sounds]
+    own = not voices or any(each.url in {None, variant.url} for each in voices)
+    inputs = [_input(for_another(request, variant.url), "both" if own else "video")]
+    for voice in voices:
+        if voice.url not in {None, variant.url}:
+            heard = _input(for_another(request, str(voice.url)), "audio")
+            inputs.append(msgspec.structs.replace(heard, language=voice.language, title=voice.name))
+    return tuple(inputs)
+
+
+def _input(request: HttpRequest, kind: str) -> Input:
+    return Input(url=request.url, protocol="hls", kind=kind, headers=request.headers, cookies=request.cookies)
+
+
+def _stream_input(request: HttpRequest, stream: Stream) -> Input:
+    wanted = for_another(request, request.url if stream.url is None else stream.url)
+    return Input(
+        url=wanted.url,
+        protocol="http" if stream.url is not None else "pieces",
+        kind=stream.kind,
+        headers=wanted.headers,
+        cookies=wanted.cookies,
+        format_id=stream.name,
+        language=stream.language,
+        recording=None if stream.url is not None else stream.recording,
+    )
