@@ -30,9 +30,10 @@ class Clicks(Value, frozen=True, kw_only=True):
         period = round(self.every_s * self.rate)
         since = (at - round(self.first_s * self.rate)) % period
         begun = at >= round(self.first_s * self.rate)
+        tone = min(_TONE_HZ / self.rate, 0.25)
         loud = np.where((since < _CLICK_S * self.rate) & begun, 0.8, 0.0)
         hum = 0.001 * np.sin(at / 50)
-        made: Samples = (loud * np.sin(since * 2 * np.pi * _TONE_HZ / self.rate) + hum).astype(np.float32)
+        made: Samples = (loud * np.sin(since * 2 * np.pi * tone) + hum).astype(np.float32)
         return made
 
 

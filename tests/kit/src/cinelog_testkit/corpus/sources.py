@@ -229,3 +229,16 @@ SOUNDS: dict[str, Maker] = {
 """What differs in the sound, or in what is said of the film."""
 
 SOURCES: dict[str, Maker] = {**PICTURES, **SOUNDS}
+
+LONG: dict[str, Maker] = {
+    # Few pictures and a low rate, so that two hours take seconds; NTSC's rate and a click a second.
+    "two-hours.mp4": _film(
+        frames=7192,
+        rate=Fraction(1000, 1001),
+        time_base=Fraction(1, 30_000),
+        size=(96, 64),
+        gop=30,
+        voices=(Voice(rate=8_000, layout="mono", bit_rate=16_000, every_s=1.0),),
+    ),
+}
+"""What takes long to make: left out of what is made for every test."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cinelog_testkit.corpus.damages import HOSTILE
-from cinelog_testkit.corpus.sources import SOURCES
+from cinelog_testkit.corpus.sources import LONG, SOURCES
 
 _NOT_MAKING = frozenset({"__init__.py", "store.py", "viewing.py", "running.py", "wishes.py"})
 
@@ -33,7 +33,7 @@ def version() -> str:
 
 def names() -> tuple[str, ...]:
     """Return the file name of every kind."""
-    return (*SOURCES, *HOSTILE)
+    return (*SOURCES, *HOSTILE, *LONG)
 
 
 def film(name: str) -> Path:
@@ -42,7 +42,7 @@ def film(name: str) -> Path:
     Raises:
         KeyError: There is no such kind.
     """
-    maker = SOURCES.get(name) or HOSTILE[name]
+    maker = {**SOURCES, **LONG, **HOSTILE}[name]
     folder = corpus_folder()
     path = folder / name
     if path.exists():

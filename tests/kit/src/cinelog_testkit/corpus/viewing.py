@@ -78,15 +78,22 @@ def sound_of(path: Path, track: int = 0) -> Heard:
             pieces.append((at, _first_channel(frame), frame.sample_rate))
     rate = max(rate for _, _, rate in pieces)
     first = next(at for at, _, _ in pieces if at is not None)
-    line = np.zeros(0, np.float32)
+    length = sum(round(len(samples) * rate / own) for _, samples, own in pieces)
+    last, tail, own = next(piece for piece in reversed(pieces) if piece[0] is not None)
+    assert last is not None
+    line = np.zeros(
+        max(length, round((last - first) * rate) + round(len(tail) * rate / own)) + rate, np.float32
+    )
+    end = 0
     for at, samples, own in pieces:
         even = samples if own == rate else _stretched(samples, rate / own)
-        start = len(line) if at is None else round((at - first) * rate)
+        start = end if at is None else round((at - first) * rate)
         # Containers round times to their ticks: only what is further apart is a hole.
-        if own == rate and abs(start - len(line)) < rate / 50:
-            start = len(line)
-        line = np.concatenate((line[:start], np.zeros(max(0, start - len(line)), np.float32), even))
-    return Heard(first_s=float(first), rate=rate, samples=line, channels=channels, language=language)
+        if own == rate and abs(start - end) < rate / 50:
+            start = end
+        end = start + len(even)
+        line[start:end] = even
+    return Heard(first_s=float(first), rate=rate, samples=line[:end], channels=channels, language=language)
 
 
 def _frames(container: Any, stream: VideoStream) -> Iterator[VideoFrame]:
