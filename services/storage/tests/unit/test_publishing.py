@@ -167,6 +167,18 @@ def test_whatever_the_end_no_live_playlist_waits_for_more_when_it_is_told(world:
     assert told == [b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-ENDLIST\n"]
 
 
+@pytest.mark.parametrize("outcome", ["completed", "failed", "cancelled"])
+def test_packets_of_the_source_go_when_the_run_has_ended(world: World, outcome: str) -> None:
+    ours, of_another_run = keys.bundle(JOB, 1, 0), keys.bundle(JOB, 2, 0)
+    for key in (ours, of_another_run):
+        asyncio.run(world.objects.create(key, b"packets"))
+
+    world.run(a_publication(outcome))
+
+    assert ours not in world.objects.objects
+    assert of_another_run in world.objects.objects
+
+
 def test_a_redelivered_order_announces_the_same_end_again_and_makes_nothing(world: World) -> None:
     world.run(a_publication())
     objects = dict(world.objects.objects)

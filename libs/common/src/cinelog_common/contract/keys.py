@@ -11,6 +11,11 @@ def job_prefix(job: str) -> str:
     return f"jobs/{job}/"
 
 
+def source_prefix(job: str, run: int) -> str:
+    """What download stored of the source; of no use once the run has ended."""
+    return f"jobs/{job}/{run}/source/"
+
+
 def plan(job: str, run: int) -> str:
     """The source's fingerprint and where it is cut."""
     return f"jobs/{job}/{run}/source/plan.json"

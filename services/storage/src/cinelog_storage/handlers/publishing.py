@@ -64,6 +64,8 @@ class OutputPublisher:
         await close_playlists(self._objects, command.job, command.run)
         ended = await self._settle(command, held)
         await self._announcer.announce(_ending(command, ended))
+        # Another run fetches anew: packets that nobody will encode would only fill the disk.
+        await self._objects.delete_prefix(keys.source_prefix(command.job, command.run))
 
     async def _result(self, command: PublishOutput) -> Manifest:
         """Make what is still missing and bring everything within a rename of its place."""
