@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from cinelog_testkit import kafka, mongo, s3
+from cinelog_testkit import kafka, mongo, npm, s3
 from cinelog_testkit.availability import UnavailableError
 from cinelog_testkit.programs import missing_packages
 
@@ -15,6 +15,7 @@ _DOWNLOADS: dict[str, Callable[[], Path]] = {
     "kafka": kafka.libraries,
     "mongodb": mongo.program,
     "s3": s3.program,
+    "dash.js": npm.dash_js,
 }
 
 
