@@ -4,7 +4,7 @@ One thread, one pass: packets come in the order of the file, or from the input t
 behind where there are two, and whatever they complete is written and told at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -105,6 +105,7 @@ class Demuxing:
         self._warnings: list[str] = []
         self._files: list[ArrivingFile] = []
         self._opened: list[Opened] = []
+        self._voices: list[tuple[Opened, AudioStream]] = []
 
     def run(self) -> None:
         """Do it all; the last message is `Finished`.
@@ -122,71 +123,72 @@ class Demuxing:
     def _run(self) -> None:
         opened = self._opened = [self._open(number) for number in range(len(self._order.inputs))]
         film = self._choose_film(opened)
-        voice = self._choose_voice(opened, film)
+        self._voices = self._choose_voices(opened, film)
         sources = []
         for one in opened:
             used: list[Stream] = []
             if one is film and one.video is not None:
                 used.append(one.video)
-            if one is voice and one.audio is not None:
-                used.append(one.audio)
+            used += [stream for voice, stream in self._voices if voice is one]
             if used:
                 sources.append(Source(one, used))
         if not sources:
             raise refusals.not_media()
-        self._deliver(sources, film, voice)
+        self._deliver(sources, film)
 
-    def _look(self, film: Opened | None, voice: Opened | None, eye: Eye | None) -> None:
+    def _look(self, film: Opened | None, eye: Eye | None) -> None:
         """Tell what is expected of what was opened, without reading on."""
-        durations = [one.duration_s for one in (film, voice) if one is not None and one.duration_s]
-        duration_s = max(durations, default=0.0)
+        duration_s = self._duration_s(film) or 0.0
         units = eye.planned_units(duration_s) if eye is not None and self._order.video == "bundles" else 0
         self._tell(Finished(units=units or 0, duration_s=duration_s, warnings=tuple(self._warnings)))
 
-    def _deliver(self, sources: list[Source], film: Opened | None, voice: Opened | None) -> None:
+    def _deliver(self, sources: list[Source], film: Opened | None) -> None:
         video = film.video if film is not None else None
-        audio = voice.audio if voice is not None else None
         held, first = self._first_picture(sources, video)
         eye = Eye(self._order, film, first, self._tell) if video is not None and film is not None else None
-        ear = Ear(self._order, audio, self._tell) if audio is not None else None
-        self._probe(film, voice, eye)
+        ears = {
+            # Two inputs may number their streams alike: only the object itself says which one is meant.
+            id(stream): Ear(self._order, stream, self._tell, name=f"a{number}")
+            for number, (_, stream) in enumerate(self._voices)
+        }
+        self._probe(film, eye)
         if self._order.probe:
-            self._look(film, voice, eye)
+            self._look(film, eye)
             return
+        parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears.values()]
         for packet, spliced in chain(held, _paced(sources)):
             if eye is not None and packet.stream is video:
                 eye.add(as_packet(packet), spliced=spliced)
-            elif ear is not None:
-                ear.add(packet)
-            if ear is not None:
+            else:
+                ears[id(packet.stream)].add(packet)
+            for ear in ears.values():
                 ear.follow(eye)
-            self._check_length(eye, ear)
+            self._check_length(parts)
         for source in sources:
             source.check_whole()
-        self._finish(eye, ear)
+        self._finish(eye, list(ears.values()))
 
-    def _check_length(self, eye: Eye | None, ear: Ear | None) -> None:
+    def _check_length(self, parts: Sequence[Eye | Ear]) -> None:
         # Streams do not say beforehand how long they are.
         allowed = self._order.limits.duration_s
-        for part in (eye, ear):
-            if part is not None and part.end_s > allowed:
+        for part in parts:
+            if part.end_s > allowed:
                 raise refusals.over_limit(f"longer than {allowed:.0f} s")
 
-    def _finish(self, eye: Eye | None, ear: Ear | None) -> None:
+    def _finish(self, eye: Eye | None, ears: list[Ear]) -> None:
         if eye is not None:
             eye.finish()
-            self._warnings += eye.warnings
-        if ear is not None:
+        for ear in ears:
             ear.finish(eye)
-            self._warnings += ear.warnings
-        if (eye is None or not eye.delivered) and (ear is None or not ear.delivered):
+        parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears]
+        if not any(part.delivered for part in parts):
             raise refusals.damaged("nothing in it can be decoded")
-        reached = [part.end_s for part in (eye, ear) if part is not None]
+        self._warnings += dict.fromkeys(warning for part in parts for warning in part.warnings)
         self._tell(
             Finished(
                 units=eye.units if eye is not None else 0,
-                duration_s=float(max(reached)),
-                tracks=tuple(part.track for part in (eye, ear) if part is not None and part.track),
+                duration_s=float(max(part.end_s for part in parts)),
+                tracks=tuple(part.track for part in parts if part.track),
                 warnings=tuple(self._warnings),
             )
         )
@@ -212,12 +214,13 @@ class Demuxing:
                 raise refusals.over_limit(f"{pixels} pixels, {self._order.limits.pixels} allowed")
         return best
 
-    def _choose_voice(self, opened: list[Opened], film: Opened | None) -> Opened | None:
+    def _choose_voices(self, opened: list[Opened], film: Opened | None) -> list[tuple[Opened, AudioStream]]:
         if self._order.audio.mode == "none":
-            return None
-        heard = [one for one in opened if one.audio is not None]
-        # A file of its own was fetched for its sound; the film's own is the lesser one then.
-        return next((one for one in heard if one is not film), heard[0] if heard else None)
+            return []
+        heard = [one for one in opened if one.audios]
+        # Files of their own were fetched for their sound; the film's own is the lesser one then.
+        chosen = [one for one in heard if one is not film] or heard
+        return [(one, stream) for one in chosen for stream in one.audios][: probing.MOST_VOICES]
 
     def _first_picture(
         self, sources: list[Source], video: VideoStream | None
@@ -241,36 +244,32 @@ class Demuxing:
                 return held, frames[0] if frames else None
         return held, None
 
-    def _probe(self, film: Opened | None, voice: Opened | None, eye: Eye | None) -> None:
-        main = film or voice
-        assert main is not None
-        audio: AudioStream | None = voice.audio if voice is not None else None
-        self._warnings += probing.left_out(main.container, audio=audio)
-        durations = [one.duration_s for one in (film, voice) if one is not None and one.duration_s]
+    def _duration_s(self, film: Opened | None) -> float | None:
+        used = [*([film] if film is not None else []), *(voice for voice, _ in self._voices)]
+        return max((one.duration_s for one in used if one.duration_s), default=None)
+
+    def _probe(self, film: Opened | None, eye: Eye | None) -> None:
+        main = film or self._voices[0][0]
+        heard = sum(voice is main for voice, _ in self._voices)
+        self._warnings += probing.left_out(main.container, heard=heard)
         self._tell(
             Probed(
                 container=main.container.format.name,
-                duration_s=max(durations, default=None),
+                duration_s=self._duration_s(film),
                 video=eye.info if eye is not None else None,
-                audio=(probing.audio_info(audio),) if audio is not None else (),
+                audio=tuple(probing.audio_info(stream) for _, stream in self._voices),
                 tags={str(name): str(value) for name, value in main.container.metadata.items()},
                 chapters=probing.chapters_of(main.container),
-                streams=self._inventory(film, voice),
+                streams=self._inventory(film),
                 warnings=tuple(self._warnings),
             )
         )
 
-    def _inventory(self, film: Opened | None, voice: Opened | None) -> tuple[StreamSeen, ...]:
+    def _inventory(self, film: Opened | None) -> tuple[StreamSeen, ...]:
         if not self._order.probe:
             return ()
         used: list[Stream] = [film.video] if film is not None and film.video is not None else []
-        used += [voice.audio] if voice is not None and voice.audio is not None else []
-        return streams_of(self._opened, used)
-
-
-def _pixels(opened: Opened) -> int:
-    context = opened.video.codec_context if opened.video is not None else None
-    return context.width * context.height if context is not None else 0
+        return streams_of(self._opened, [*used, *(stream for _, stream in self._voices)])
 
 
 def as_packet(packet: "av.Packet[Any]") -> Packet:

@@ -18,7 +18,6 @@ from cinelog_download.children.watching import Eye
 from cinelog_download.domain.demuxing import DemuxOrder
 from cinelog_download.domain.sounding import Grid, PictureCuts
 
-_NAME = "a0"
 _LEAST_PAD_S = Fraction(1, 20)
 """Sound that ends less than this before the picture is left as it is."""
 
@@ -26,8 +25,9 @@ _LEAST_PAD_S = Fraction(1, 20)
 class Ear:
     """One sound track, from packets on the container's timeline to fragments."""
 
-    def __init__(self, order: DemuxOrder, stream: AudioStream, tell: Tell) -> None:
+    def __init__(self, order: DemuxOrder, stream: AudioStream, tell: Tell, *, name: str = "a0") -> None:
         self._order = order
+        self._name = name
         self._stream = stream
         self._tell = tell
         self._held: deque[av.Packet[Any]] = deque()
@@ -51,7 +51,7 @@ class Ear:
     @property
     def track(self) -> str:
         """The track's name, if it exists."""
-        return _NAME if self._sound is not None or (self._copied and self._copied.writer) else ""
+        return self._name if self._sound is not None or (self._copied and self._copied.writer) else ""
 
     @property
     def end_s(self) -> Fraction:
@@ -135,7 +135,7 @@ class Ear:
         voice = voice_for(self._recipe, rate=frame.sample_rate, channels=frame.layout.nb_channels)
         self._rate = voice.rate
         line = Line(
-            name=_NAME,
+            name=self._name,
             recipe=self._recipe,
             voice=voice,
             folder=self._order.folder,
@@ -173,7 +173,7 @@ class Ear:
         context = self._stream.codec_context
         init = copy_init(self._stream, self._rate, hints)
         description = Description(
-            name=_NAME,
+            name=self._name,
             kind="audio",
             timescale=self._rate,
             language=language,

@@ -23,6 +23,8 @@ _FORMATS = (
     "wv,ape,tta,truehd,mlp,yuv4mpegpipe,vc1,wtv,matroska,webm"
 )
 """Containers of media only: none that refers to other files (playlists, concat) or to pictures on a disk."""
+MOST_VOICES = 8
+"""Sound tracks that are used at most: each is a whole encode."""
 _FIELD_ORDERS = {0: "progressive", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 """AVFieldOrder; what is not said is taken as progressive."""
 
@@ -37,7 +39,8 @@ class Opened:
         self.video = _best_video(container)
         self.unreadable = self.video is None and any(map(_is_film, container.streams.video))
         """Whether it holds a picture, but none in a codec that is known."""
-        self.audio = _best_audio(container)
+        self.audios = _audible(container)
+        """Sound that can be decoded, the best track first, then as the container has them."""
 
     @property
     def duration_s(self) -> float | None:
@@ -185,14 +188,13 @@ def chapters_of(container: InputContainer) -> tuple[Chapter, ...]:
     return tuple(found)
 
 
-def left_out(container: InputContainer, *, audio: AudioStream | None) -> list[str]:
-    """Return warnings about streams that are not used."""
+def left_out(container: InputContainer, *, heard: int) -> list[str]:
+    """Return warnings about streams that are not used; `heard` sound tracks are."""
     warnings = []
     if texts := len(container.streams.subtitles):
         warnings.append(f"The source has {texts} subtitle track(s), which are left out.")
-    others = len(container.streams.audio) - (audio is not None)
-    if audio is not None and others:
-        warnings.append(f"Of {others + 1} sound tracks only the first best one is used.")
+    if 0 < heard < (tracks := len(container.streams.audio)):
+        warnings.append(f"Of {tracks} sound tracks only {heard} can be used.")
     return warnings
 
 
@@ -214,9 +216,10 @@ def _is_film(stream: VideoStream) -> bool:
     return not stream.disposition & (Disposition.attached_pic | Disposition.still_image)
 
 
-def _best_audio(container: InputContainer) -> AudioStream | None:
-    return max(
-        (stream for stream in container.streams.audio if _has_decoder(stream)),
+def _audible(container: InputContainer) -> tuple[AudioStream, ...]:
+    streams = [stream for stream in container.streams.audio if _has_decoder(stream)]
+    best = max(
+        streams,
         key=lambda stream: (
             bool(stream.disposition & Disposition.default),
             not stream.disposition & (Disposition.visual_impaired | Disposition.comment),
@@ -225,6 +228,8 @@ def _best_audio(container: InputContainer) -> AudioStream | None:
         ),
         default=None,
     )
+    others = [stream for stream in streams if stream is not best]
+    return () if best is None else (best, *others[: MOST_VOICES - 1])
 
 
 def _has_decoder(stream: VideoStream | AudioStream) -> bool:
