@@ -331,7 +331,7 @@ def test_what_a_browser_could_misread_is_only_saved(gateway):
 
             assert answer.headers["content-type"] == "application/octet-stream"
             assert answer.headers["content-disposition"].startswith("attachment")
-            assert "default-src 'none'" in answer.headers["content-security-policy"]
+            assert "default-src 'none'; media-src 'self'" in answer.headers["content-security-policy"]
 
     asyncio.run(scenario())
 

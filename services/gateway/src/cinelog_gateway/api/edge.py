@@ -23,7 +23,8 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _DEFAULTS = (
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    # Who opens the address of a film gets a page that the browser makes, and that loads the film again.
+    (b"content-security-policy", b"default-src 'none'; media-src 'self'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS")
