@@ -5,48 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cinelog_testkit.commands import CINELOG, environment
-from cinelog_testkit.gateways import GatewayClient
-from cinelog_testkit.network import free_port
-from cinelog_testkit.process import Command, ServerProcess
+from cinelog_testkit.serving import Serve, served
 from cinelog_testkit.viewing import Viewing, view
 from cinelog_testkit.waiting import wait_until
 
 QUICK = {"preset": "ultrafast", "segment_s": 1.0}
 
 
-class Serve:
-    """One `cinelog serve` and its data."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data = folder / "data"
-        port = free_port()
-        argv = (CINELOG, "serve", "--port", str(port), "--data", str(self.data), "--allow-private-sources")
-        self._process = ServerProcess(Command(argv=argv, folder=folder, env=environment()))
-        self.gateway = GatewayClient(f"http://127.0.0.1:{port}")
-
-    def start(self) -> None:
-        self._process.start()
-        wait_until(self.gateway.ready, deadline_s=30, what=f"ready ({self._process.last_words()})")
-
-    def kill(self) -> None:
-        self._process.kill()
-
-    def stop(self) -> None:
-        self._process.stop(patience_s=15)
-
-    def segments(self, job: str) -> dict[str, int]:
-        """The inode of each encoded segment, by its name."""
-        found = (self.data / "objects").glob(f"jobs/{job}/1/encoded/*/*p/*.m4s")
-        return {path.name: path.stat().st_ino for path in found}
-
-
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    process = Serve(tmp_path)
-    process.start()
-    yield process
-    process.stop()
+    with served(tmp_path, "--allow-private-sources") as process:
+        yield process
 
 
 def test_killed_with_unfinished_jobs_and_started_again_it_ends_them_under_the_same_ids(
@@ -89,24 +58,19 @@ def test_a_finished_job_is_still_there_after_a_crash(serve: Serve, film: Path, o
     serve.kill()
     serve.start()
 
-    after = serve.gateway.show(job)
+    # What was told just before the crash may have to be found out again, from what is there.
+    after = serve.gateway.await_job(job)
     assert (after["state"], after["outputs"]) == ("completed", before["outputs"])
     assert serve.gateway.file(job, "output/master.m3u8")
     assert len(origin.asked("/film.mp4")) <= 3
 
 
 def test_files_of_this_machine_are_refused_unless_a_setting_allows_them(tmp_path: Path, film: Path) -> None:
-    port = free_port()
-    argv = (CINELOG, "serve", "--port", str(port), "--data", str(tmp_path / "data"))
-    process = ServerProcess(Command(argv=argv, folder=tmp_path, env=environment()))
-    gateway = GatewayClient(f"http://127.0.0.1:{port}")
-    process.start()
-    try:
-        wait_until(gateway.ready, deadline_s=30, what="ready")
-        jobs = [gateway.submit(source) for source in (str(film), f"http://127.0.0.1:{port}/api/v1/jobs")]
+    with served(tmp_path) as serve:
+        gateway = serve.gateway
+        jobs = [gateway.submit(source) for source in (str(film), f"{gateway.url}/api/v1/jobs")]
+
         errors = [gateway.await_job(job)["error"] for job in jobs]
-    finally:
-        process.stop(patience_s=15)
 
     assert [error["category"] for error in errors] == ["source_refused"] * 2
     assert all(error["action"] for error in errors)

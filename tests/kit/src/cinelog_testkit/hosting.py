@@ -13,8 +13,14 @@ Hosted = TypeVar("Hosted")
 def hosted(context: AbstractAsyncContextManager[Hosted]) -> Iterator[Hosted]:
     """Enter `context` on a thread with an event loop of its own; leave it there, too."""
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="hosted", daemon=True)
-    thread.start()
+
+    def run() -> None:
+        # Closed by the thread that ran it: another one may be running a loop of its own.
+        try:
+            loop.run_forever()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
 
     async def enter() -> Hosted:
         return await context.__aenter__()
@@ -22,11 +28,11 @@ def hosted(context: AbstractAsyncContextManager[Hosted]) -> Iterator[Hosted]:
     async def leave() -> None:
         await context.__aexit__(None, None, None)
 
+    thread = threading.Thread(target=run, name="hosted", daemon=True)
+    thread.start()
     try:
         yield asyncio.run_coroutine_threadsafe(enter(), loop).result(30)
     finally:
         asyncio.run_coroutine_threadsafe(leave(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
