@@ -32,7 +32,10 @@ def standalone_services(
     """Return the services of one process; without a host there is no gateway."""
     overrides: dict[str, dict[str, object]] = {
         "merge": {},
-        "download": {"allow_private_sources": settings.allow_private_sources},
+        "download": {
+            "allow_private_sources": settings.allow_private_sources,
+            "allow_local_cookies": settings.allow_local_cookies,
+        },
         "transcode": {"slots": settings.slots, "nice": settings.nice},
         "storage": {},
     }

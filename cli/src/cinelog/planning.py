@@ -50,7 +50,7 @@ async def look(source: Source, options: Options, out: Path, slots: int) -> "DryR
     from cinelog_download.settings import Settings
 
     settled = settle(options)
-    settings = load(Settings, allow_private_sources=True)
+    settings = load(Settings, allow_private_sources=True, allow_local_cookies=True)
     near = next(folder for folder in (out, *out.parents) if folder.is_dir())
     order = DemuxOrder(
         job="",

@@ -40,6 +40,7 @@ class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
         slots: Segments encoded at a time.
         nice: How far encoders stand back, so that the rest of the machine stays quick.
         allow_private_sources: Whether files and private addresses may be sources.
+        allow_local_cookies: Whether a source may name cookies of this machine.
         host: Address to listen on; None for no HTTP at all.
     """
 
@@ -47,6 +48,7 @@ class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = os.cpu_count() or 2
     nice: int = 5
     allow_private_sources: bool = False
+    allow_local_cookies: bool = False
     host: str | None = None
     port: int = 8080
 

@@ -1,11 +1,12 @@
 """The options that `run` and `jobs submit` share, and what they make of them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from cinelog_common.contract import options as contract
-from cinelog_common.contract.values import Options
+from cinelog_common.contract.values import Options, Source
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,6 +39,42 @@ _DECORATORS = (
         help="Decode the result at its seams, or all of it, before it is announced.",
     ),
 )
+
+
+_SOURCE_DECORATORS = (
+    click.option(
+        "--format", "format_", metavar="EXPR", help="Which formats of a page, as yt-dlp selects them."
+    ),
+    click.option(
+        "--cookies",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False, readable=True),
+        metavar="FILE",
+        help="Cookies in Netscape's format (cookies.txt).",
+    ),
+    click.option(
+        "--cookies-from-browser",
+        metavar="NAME[+KEYRING][:PROFILE][::CONTAINER]",
+        help="Cookies of a browser on this machine.",
+    ),
+)
+
+
+def source_options(function: F) -> F:
+    """Add the options that say how the source is come by."""
+    for decorator in reversed(_SOURCE_DECORATORS):
+        function = decorator(function)
+    return function
+
+
+def wanted_source(url: str, values: dict[str, Any]) -> Source:
+    """Return the source of a command line."""
+    cookies = values["cookies"]
+    return Source(
+        url=url,
+        format=values["format_"],
+        cookies_file=None if cookies is None else str(cookies.absolute()),
+        cookies_from_browser=values["cookies_from_browser"],
+    )
 
 
 def encoding_options(function: F) -> F:

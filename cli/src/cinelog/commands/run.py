@@ -17,7 +17,7 @@ from cinelog_common.contract.values import Options, Source
 from cinelog_common.errors import Category, CinelogError
 from cinelog_common.ids import job_id_of_key
 
-from cinelog.commands.options import chosen, encoding_options
+from cinelog.commands.options import chosen, encoding_options, source_options, wanted_source
 from cinelog.display import Display
 from cinelog.main import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from cinelog.results import Result, failed, print_result, result_of
@@ -46,6 +46,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("out"), show_default=True
 )
 @encoding_options
+@source_options
 @click.option("--slots", type=click.IntRange(1, 256), help="Segments encoded at a time; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output at the end.")
 @click.option("--dry-run", is_flag=True, help="Only show what SOURCE is and what would be made of it.")
@@ -63,7 +64,7 @@ def command(*, source: str, out: Path, slots: int | None, as_json: bool, verbose
         folder = expanded(out).absolute()
         options = chosen(values, destination=str(folder))
         wanted = Wanted(
-            source=Source(url=absolute(source)),
+            source=wanted_source(absolute(source), values),
             options=options,
             out=folder,
             slots=slots or os.cpu_count() or 2,
@@ -132,7 +133,9 @@ async def _work(wanted: Wanted, display: Display) -> Result:
 
     data = wanted.out / ".cinelog"
     # Somebody waits for this very film: its encoders stand back for nobody.
-    settings = StandaloneSettings(data=data, slots=wanted.slots, nice=0, allow_private_sources=True)
+    settings = StandaloneSettings(
+        data=data, slots=wanted.slots, nice=0, allow_private_sources=True, allow_local_cookies=True
+    )
     node = Standalone(settings)
     await node.start()
     deadline_s = INTERRUPT_DEADLINE_S

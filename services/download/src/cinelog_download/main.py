@@ -83,6 +83,7 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
         stall_window_s=settings.stall_window_s,
         max_source_bytes=settings.max_source_bytes,
         page_timeout_s=settings.page_timeout_s,
+        local_cookies=settings.allow_local_cookies,
     )
 
 

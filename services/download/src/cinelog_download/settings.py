@@ -15,6 +15,8 @@ class Settings(SettingsBase):
     """Sources fetched side by side."""
     allow_private_sources: bool = False
     """Whether loopback, link-local and private addresses, and files of this machine, may be sources."""
+    allow_local_cookies: bool = False
+    """Whether a source may name a cookie file or a browser of this machine."""
     max_source_bytes: int = Field(default=256 << 30, ge=1)
     max_pixels: int = Field(default=8192 * 4320, ge=1)
     """Pixels of one picture."""

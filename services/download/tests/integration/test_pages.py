@@ -1,6 +1,8 @@
 """Real yt-dlp in its child process, on pages of a local origin."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.ports import Resolved
 from cinelog_download.testing import Behaviour, Origin, json_ld_page, pattern, video_page
+from msgspec.structs import replace
 
 OPEN = FetchPolicy(addresses=AddressPolicy(allow_private=True), reserve_bytes=0)
 DATA = pattern(300_000)
@@ -220,3 +223,108 @@ def test_a_cancelled_look_at_a_page_leaves_nothing_behind() -> None:
             await looking
 
     play(scene)
+
+
+SECRET = "a-secret-nobody-may-see"
+COOKIES = replace(OPEN, local_cookies=True)
+
+
+def cookie_file(folder: Path) -> Path:
+    line = f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{SECRET}"
+    other = "other.example\tFALSE\t/\tFALSE\t0\tother\tnone-of-theirs"
+    path = folder / "cookies.txt"
+    path.write_text(f"# Netscape HTTP Cookie File\n{line}\n{other}\na broken line with {SECRET}\n")
+    return path
+
+
+def firefox_profile(folder: Path) -> Path:
+    profile = folder / "profile"
+    profile.mkdir()
+    with contextlib.closing(sqlite3.connect(profile / "cookies.sqlite")) as store:
+        store.execute(
+            "CREATE TABLE moz_cookies (host TEXT, name TEXT, value TEXT, path TEXT, expiry INTEGER,"
+            " isSecure INTEGER, originAttributes TEXT)"
+        )
+        store.execute(
+            "INSERT INTO moz_cookies VALUES ('127.0.0.1', 'session', ?, '/', 4000000000, 0, '')", (SECRET,)
+        )
+        store.commit()
+    return profile
+
+
+@pytest.mark.parametrize("kept", ["file", "browser"])
+def test_cookies_go_to_the_page_and_to_the_video_it_shows(tmp_path: Path, kept: str) -> None:
+    named = (
+        {"cookies_file": str(cookie_file(tmp_path))}
+        if kept == "file"
+        else {"cookies_from_browser": f"firefox:{firefox_profile(tmp_path)}"}
+    )
+
+    async def scene(origin: Origin, network: Network) -> None:
+        origin.serve("/clip.mp4", DATA)
+        url = origin.serve_page("/page", video_page("/clip.mp4", "For members"))
+
+        resolved = await network.resolver.resolve(Source(url=url, **named))
+        fetch = await network.fetcher.open(resolved.inputs[0], tmp_path / "part")
+        await asyncio.shield(fetch.complete)
+        await fetch.close()
+
+        assert {seen.headers.get("Cookie") for seen in origin.requests} == {f"session={SECRET}"}
+        assert {seen.path for seen in origin.requests} == {"/page", "/clip.mp4"}
+        assert SECRET not in str(resolved.warnings)
+
+    play(scene, COOKIES)
+
+
+def test_cookies_go_with_a_file_that_is_no_page(tmp_path: Path) -> None:
+    cookies = cookie_file(tmp_path)
+    before = cookies.read_bytes()
+
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/clip.mp4", DATA)
+
+        resolved = await network.resolver.resolve(Source(url=url, cookies_file=str(cookies)))
+        fetch = await network.fetcher.open(resolved.inputs[0], tmp_path / "part")
+        await asyncio.shield(fetch.complete)
+        await fetch.close()
+
+        assert {seen.headers.get("Cookie") for seen in origin.requests} == {f"session={SECRET}"}
+
+    play(scene, COOKIES)
+    assert cookies.read_bytes() == before
+
+
+def test_a_file_without_cookies_and_a_browser_without_a_profile_are_the_requests_fault(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "list.json").write_text(f'[{{"name": "session", "value": "{SECRET}"}}]')
+
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/clip.mp4", DATA)
+
+        for named in (
+            {"cookies_file": str(tmp_path / "none.txt")},
+            {"cookies_file": str(tmp_path / "list.json")},
+            {"cookies_from_browser": f"firefox:{tmp_path / 'none'}"},
+            {"cookies_from_browser": "no browser"},
+        ):
+            error = await failure(network.resolver.resolve(Source(url=url, **named)))
+            assert error.category is Category.INVALID_REQUEST
+            assert SECRET not in error.message
+        assert origin.requests == []
+
+    play(scene, COOKIES)
+
+
+def test_cookies_of_this_machine_are_not_for_jobs_of_others(tmp_path: Path) -> None:
+    cookies = str(cookie_file(tmp_path))
+
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/clip.mp4", DATA)
+
+        error = await failure(network.resolver.resolve(Source(url=url, cookies_file=cookies)))
+
+        assert error.category is Category.SOURCE_REFUSED
+        assert origin.requests == []
+
+    play(scene, OPEN)

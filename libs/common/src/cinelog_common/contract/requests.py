@@ -93,6 +93,9 @@ def parse_body(document: dict[str, Any]) -> tuple[Source, Options]:
     if options.destination is not None:
         # A destination is a folder of the machine that stores: not for strangers to name.
         options = msgspec.structs.replace(options, destination=None)
+    if source.cookies_file is not None or source.cookies_from_browser is not None:
+        # Both name secrets of the machine that fetches: not for strangers to use.
+        raise InvalidRequestError("Cookies of the machine that fetches cannot be asked for.")
     check_source(source)
     settle(options)
     return source, options

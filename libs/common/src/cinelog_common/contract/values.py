@@ -21,6 +21,10 @@ class Source(Value, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     format: str | None = None
     """A yt-dlp format expression, for pages."""
+    cookies_file: str | None = None
+    """A path on the machine that fetches, never the cookies themselves: only `cinelog run` names one."""
+    cookies_from_browser: str | None = None
+    """`BROWSER[+KEYRING][:PROFILE][::CONTAINER]` on the machine that fetches; only from `cinelog run`."""
 
 
 class Options(Value, frozen=True, kw_only=True):

@@ -51,6 +51,8 @@ class PageResolver:
                 headers=source.headers,
                 format=source.format,
                 only_known=only_known,
+                cookies_file=source.cookies_file,
+                cookies_from_browser=source.cookies_from_browser,
             )
             answer = await self._ask(request)
         if answer.failure is not None:
@@ -63,6 +65,37 @@ class PageResolver:
             if session.refusals:
                 raise session.refusals[-1] from None
             raise
+
+    async def cookies(self, source: Source) -> str:
+        """Return the `Cookie` header for the source's own address, from where the source says they are.
+
+        Raises:
+            PermanentError: INVALID_REQUEST: there are none to be read, or they may not be used here.
+        """
+        if source.cookies_file is None and source.cookies_from_browser is None:
+            return ""
+        if not self._policy.local_cookies:
+            raise PermanentError(
+                "Cookies of this machine are not for use by jobs.",
+                category=Category.SOURCE_REFUSED,
+                action="Leave them out, or use `cinelog run`.",
+            )
+        answer = await self._ask(
+            PageRequest(
+                url=source.url,
+                proxy="",
+                cookies_file=source.cookies_file,
+                cookies_from_browser=source.cookies_from_browser,
+                only_cookies=True,
+            )
+        )
+        if answer.failure is not None:
+            raise PermanentError(
+                answer.failure.message,
+                category=Category(answer.failure.category),
+                action=answer.failure.action,
+            )
+        return answer.cookies
 
     async def _ask(self, request: PageRequest) -> PageAnswer:
         limits = ChildLimits(cpu_s=int(self._policy.page_timeout_s) + 1, open_files=_OPEN_FILES)

@@ -65,8 +65,9 @@ class SourceResolver:
 
     async def _web(self, source: Source) -> Resolved:
         first = Wanted(start=0, stop=self._policy.first_bytes)
+        known = await self._with_cookies(source)
         try:
-            body = await self._client.get(HttpRequest(url=source.url, headers=source.headers, wanted=first))
+            body = await self._client.get(HttpRequest(url=known.url, headers=known.headers, wanted=first))
         except CinelogError as error:
             if error.category not in _ASK_FURTHER:
                 raise
@@ -83,12 +84,12 @@ class SourceResolver:
                 raise unfit
             if kind in {Kind.MEDIA, Kind.PERHAPS_MEDIA}:
                 parked = True
-                return self._direct(source, body)
+                return self._direct(known, body)
         finally:
             if not parked:
                 await body.close()
         if kind in {Kind.HLS, Kind.DASH}:
-            return await self._playlist(source, body, kind)
+            return await self._playlist(known, body, kind)
         found = await self._pages.resolve(source)
         assert found is not None
         if any(each.url in {source.url, body.url} for each in found.inputs):
@@ -99,6 +100,13 @@ class SourceResolver:
                 action="Give the address of the video itself, or of a page that yt-dlp knows.",
             )
         return await self._proven(found)
+
+    async def _with_cookies(self, source: Source) -> Source:
+        """Return `source` with the cookies that it names in its headers: those for its own origin only."""
+        cookies = await self._pages.cookies(source)
+        if not cookies:
+            return source
+        return msgspec.structs.replace(source, headers={**source.headers, "Cookie": cookies})
 
     async def _playlist(self, source: Source, body: HttpBody, kind: Kind) -> Resolved:
         request = HttpRequest(url=source.url, headers=source.headers)

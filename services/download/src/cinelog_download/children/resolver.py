@@ -14,6 +14,7 @@ from cinelog_common.child_channel import serve
 from cinelog_common.contract.values import Chapter
 from cinelog_common.errors import Category
 
+from cinelog_download.children.page_cookies import cookie_parameters, cookies_loaded, no_cookies
 from cinelog_download.children.page_failures import bad_format, failure_of, live_stream, protected
 from cinelog_download.domain.pages import (
     Offer,
@@ -66,7 +67,15 @@ def resolve(request: PageRequest) -> PageAnswer:
 
     notes = _Notes()
     try:
-        with YoutubeDL(_parameters(request, notes)) as ydl:
+        parameters = {**_parameters(request, notes), **cookie_parameters(request)}
+    except ValueError as error:
+        return PageAnswer(failure=no_cookies(request, str(error)))
+    try:
+        with YoutubeDL(parameters) as ydl:
+            if not cookies_loaded(ydl):
+                return PageAnswer(failure=no_cookies(request, "they cannot be read"))
+            if request.only_cookies:
+                return PageAnswer(cookies=ydl.cookiejar.get_cookie_header(request.url) or "")
             if request.only_known and not _is_known(ydl, request.url):
                 return PageAnswer(known=False)
             info = _single(ydl, ydl.extract_info(request.url, download=False))

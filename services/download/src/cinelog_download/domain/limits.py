@@ -43,6 +43,8 @@ class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
     page_bytes: int = 256 * _MIB
     """How much it may read meanwhile."""
     page_connections: int = 32
+    local_cookies: bool = False
+    """Whether cookies of this machine, from a file or a browser, may be used."""
 
     @property
     def request_bytes(self) -> int:

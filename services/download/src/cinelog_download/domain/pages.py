@@ -1,7 +1,14 @@
 """What is asked about a page, and what the child process that runs yt-dlp may answer."""
 
+import re
+from typing import Final
+
 import msgspec
 from cinelog_common.contract.values import Chapter
+
+_BROWSER: Final = re.compile(
+    r"(?P<name>[a-zA-Z]+)(?:\+(?P<keyring>[a-zA-Z0-9]+))?(?::(?!:)(?P<profile>.+?))?(?:::(?P<container>.+))?"
+)
 
 
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +20,10 @@ class PageRequest(msgspec.Struct, frozen=True, kw_only=True):
     format: str | None = None
     only_known: bool = False
     """Look only if the site is known: the page itself has refused us already."""
+    cookies_file: str | None = None
+    cookies_from_browser: str | None = None
+    only_cookies: bool = False
+    """Do not look at the page: answer with the cookies that are for it."""
 
 
 class PageFragment(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,3 +100,23 @@ class PageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     failure: PageFailure | None = None
     known: bool = True
     """False if only known sites were to be looked at and this is none."""
+    cookies: str = ""
+    """A `Cookie` header, if only that was asked for."""
+
+
+def browser_of(text: str) -> tuple[str, str | None, str | None, str | None]:
+    """Return browser, profile, keyring and container of `BROWSER[+KEYRING][:PROFILE][::CONTAINER]`.
+
+    Raises:
+        ValueError: It is not of that form.
+    """
+    match = _BROWSER.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("not of the form BROWSER[+KEYRING][:PROFILE][::CONTAINER]")
+    keyring = match["keyring"]
+    return (
+        match["name"].lower(),
+        match["profile"],
+        None if keyring is None else keyring.upper(),
+        match["container"],
+    )
