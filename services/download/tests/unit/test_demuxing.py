@@ -268,6 +268,16 @@ def test_a_truncated_film_names_how_much_is_missing(films: Any, media: Any, tmp_
         assert any(character.isdigit() for character in caught.value.message)
 
 
+def test_a_recording_that_ends_amid_a_packet_says_so(films: Any, media: Any, tmp_path: Path) -> None:
+    data = films.make("open.ts", film_of(media, "open.ts")).read_bytes()
+    cut = tmp_path / "cut.ts"
+    cut.write_bytes(data[: len(data) // 188 // 2 * 188 + 100])
+
+    finished = media.demux([cut], tmp_path / "made")[-1]
+
+    assert any("in the middle of a packet" in warning for warning in finished.warnings)
+
+
 @pytest.mark.parametrize(
     ("data", "category"),
     [

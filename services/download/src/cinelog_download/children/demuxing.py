@@ -79,8 +79,8 @@ class Source:
         reached = max(0.0, float(self.reached_s))
         return f"after {reached:.1f} s" + (f" of {total:.1f} s" if total else "")
 
-    def check_whole(self) -> None:
-        """Compare what was read with what the container promised.
+    def check_whole(self) -> list[str]:
+        """Compare what was read with what the container promised; return what looks odd but proves nothing.
 
         Raises:
             PermanentError: DAMAGED, with numbers.
@@ -88,11 +88,12 @@ class Source:
         probing.check_end(self.opened)
         total = self.opened.duration_s
         if total is None or self.opened.layout.family not in _TRUSTED_DURATIONS:
-            return
+            return probing.odd_end(self.opened)
         # Some containers' durations count from their zero, others' from the first picture or sound.
         start = min(Fraction(0), Fraction(self.opened.container.start_time or 0, 1_000_000))
         if float(self.reached_s - start) + max(2.0, total / 50) < total:
             raise refusals.damaged(f"it ends {self._progress()}")
+        return []
 
 
 class Demuxing:
@@ -165,7 +166,7 @@ class Demuxing:
                 ear.follow(eye)
             self._check_length(parts)
         for source in sources:
-            source.check_whole()
+            self._warnings += source.check_whole()
         self._finish(eye, list(ears.values()))
 
     def _check_length(self, parts: Sequence[Eye | Ear]) -> None:

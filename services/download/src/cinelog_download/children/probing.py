@@ -14,7 +14,7 @@ from cinelog_fastio import StreamParameters
 
 from cinelog_download.children import refusals
 from cinelog_download.children.reading import ArrivingFile
-from cinelog_download.domain.containers import Layout, layout_of, missing_bytes
+from cinelog_download.domain.containers import TS_PACKET, Layout, layout_of, missing_bytes
 from cinelog_download.domain.demuxing import Limits
 
 _FORMATS = (
@@ -261,3 +261,11 @@ def check_end(opened: Opened) -> None:
     check_bytes(file, opened.layout)
     if opened.layout.family == "mp4" and (missing := missing_bytes(file.peek, file.size)):
         raise refusals.damaged(f"it is cut off: {missing} bytes are missing after {file.size}")
+
+
+def odd_end(opened: Opened) -> list[str]:
+    """Return a warning if a recording that does not say how long it is seems to break off."""
+    size = opened.file.size
+    if opened.layout.family == "mpegts" and size % TS_PACKET:
+        return [f"The source ends in the middle of a packet, after {size} bytes: its end may be missing."]
+    return []

@@ -15,7 +15,8 @@ _MAX_BOXES = 10_000
 _MAX_MOOV_BYTES = 256 << 20
 _SEGMENT = b"\x18\x53\x80\x67"
 _EBML = b"\x1a\x45\xdf\xa3"
-_TS_PACKET, _TS_SYNC = 188, 0x47
+TS_PACKET = 188
+_TS_SYNC = 0x47
 
 
 class Layout(Value, frozen=True, kw_only=True):
@@ -53,8 +54,8 @@ def layout_of(read: Read) -> Layout:
         # An OpenDML file continues in further RIFF lists: the first one's size is a least.
         return Layout(family="avi", seekable=True, claimed_bytes=8 + int.from_bytes(head[4:8], "little"))
     if head[:1] == bytes((_TS_SYNC,)):
-        more = read(0, 3 * _TS_PACKET)
-        if more[_TS_PACKET : _TS_PACKET + 1] == more[2 * _TS_PACKET : 2 * _TS_PACKET + 1] == b"G":
+        more = read(0, 3 * TS_PACKET)
+        if more[TS_PACKET : TS_PACKET + 1] == more[2 * TS_PACKET : 2 * TS_PACKET + 1] == b"G":
             return Layout(family="mpegts", seekable=False)
     return Layout(family="other", seekable=True)
 
