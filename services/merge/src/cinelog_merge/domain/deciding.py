@@ -22,10 +22,17 @@ from cinelog_common.contract.values import Failure, Value
 from cinelog_common.errors import Category, PermanentError
 from msgspec.structs import replace
 
-from cinelog_merge.domain.outcomes import under_way
+from cinelog_merge.domain.outcomes import given_up, under_way
 from cinelog_merge.domain.pools import Pools
 from cinelog_merge.domain.retrying import exhausted, retry_at_ms
-from cinelog_merge.domain.state import InFlight, LedgerState, kind_and_work, slot_of
+from cinelog_merge.domain.state import (
+    MAX_TRACKS,
+    MAX_UNITS,
+    InFlight,
+    LedgerState,
+    kind_and_work,
+    slot_of,
+)
 from cinelog_merge.domain.wanting import choice, tombstone, wanted
 
 
@@ -112,13 +119,17 @@ def control_of(state: LedgerState) -> Control | None:
 def verdict(state: LedgerState, settled: Settled) -> Failure | None:
     """Return why the run must fail, or None while it can still succeed."""
     run = state.current
-    for slot in sorted(run.setbacks):
-        kind, _, work = slot.partition(":")
-        setback = run.setbacks[slot]
-        if kind in {"extend", "probe"} or (kind == "publish" and work != "completed"):
-            continue  # the live playlist is a convenience, and a tombstone is tried for ever
-        if exhausted(kind, work, setback) and not under_way(run, slot):
-            return setback.failure
+    for slot in sorted(run.setbacks.keys() | run.in_flight.keys()):
+        if slot.startswith(("extend:", "probe:")):
+            continue  # the live playlist and a measured quality are done without
+        if (failure := given_up(run, slot)) is not None:
+            return failure
+    if run.source is not None and (run.source.units > MAX_UNITS or len(run.source.tracks) > MAX_TRACKS):
+        return Failure(
+            category=Category.LIMIT_EXCEEDED,
+            message=f"The source falls into {run.source.units} units and {len(run.source.tracks)} tracks.",
+            action=f"At most {MAX_UNITS} units and {MAX_TRACKS} tracks can be kept: choose longer segments.",
+        )
     if settled.profile == "audio" and run.probed is not None and not run.probed.audio:
         return Failure(
             category=Category.UNSUPPORTED_MEDIA,

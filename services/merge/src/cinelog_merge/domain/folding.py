@@ -176,12 +176,25 @@ def _with_damage(run: RunState, event: SegmentEncoded) -> dict[str, Any]:
 
 def _playlist(run: RunState, event: PlaylistExtended, at: LogTime) -> RunState:
     run = _milestone(run, "first_playable", at)
-    if event.version <= run.extended.version:
+    known = run.extended
+    if event.version < known.version:
         return run
     extended = Extended(
         version=event.version, units=event.units, tracks=event.tracks, key=event.key, ended=event.ended
     )
-    return replace(run, extended=extended)
+    return replace(run, extended=extended if event.version > known.version else _further(known, extended))
+
+
+def _further(one: Extended, other: Extended) -> Extended:
+    """Two attempts at one version may reach differently far, and the playlist itself only grows."""
+    names = one.tracks.keys() | other.tracks.keys()
+    return Extended(
+        version=one.version,
+        units=max(one.units, other.units),
+        tracks={name: max(one.tracks.get(name, 0), other.tracks.get(name, 0)) for name in sorted(names)},
+        key=max(one.key or "", other.key or "") or None,
+        ended=one.ended or other.ended,
+    )
 
 
 def _assembled(run: RunState, event: OutputAssembled, at: LogTime) -> RunState:

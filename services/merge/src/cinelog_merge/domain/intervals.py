@@ -36,3 +36,13 @@ class IntervalSet(Value, frozen=True, kw_only=True):
     def prefix(self) -> int:
         """Return how many integers from zero on are in the set without a hole."""
         return self.runs[0][1] if self.runs and self.runs[0][0] == 0 else 0
+
+    def reach(self, n: int) -> int:
+        """Return the first integer from `n` on that is not in the set."""
+        index = bisect_right(self.runs, (n, 1 << 62)) - 1
+        return max(n, self.runs[index][1]) if index >= 0 else n
+
+    def beyond(self, n: int) -> Iterator[int]:
+        """Yield the integers of the set from `n` on."""
+        for start, end in self.runs:
+            yield from range(max(n, start), end)

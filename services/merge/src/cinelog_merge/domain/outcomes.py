@@ -2,9 +2,13 @@
 
 import re
 
+from cinelog_common.contract.values import Failure
+from cinelog_common.errors import Category
 from msgspec.structs import replace
 
-from cinelog_merge.domain.state import RunState
+from cinelog_merge.domain.intervals import IntervalSet
+from cinelog_merge.domain.retrying import MAX_LOSSES, exhausted, is_tombstone
+from cinelog_merge.domain.state import RunState, kind_and_work
 
 _UNIT = re.compile(r"(\d{1,9})\.g(\d{1,4})(?:\.|$)")
 
@@ -37,13 +41,30 @@ def absent_units(run: RunState) -> frozenset[int]:
 
 def encoded_prefix(run: RunState) -> int:
     """Return how many units from the first on can be shown without a hole."""
-    if not run.wanted_generations and not run.merged:
-        return run.encoded.prefix()
     absent = absent_units(run)
+    end = _filled(run.encoded, absent)
+    again = (int(n) for n in run.wanted_generations)
+    return min((n for n in again if n < end and n not in absent and not is_encoded(run, n)), default=end)
+
+
+def _filled(units: IntervalSet, absent: frozenset[int]) -> int:
+    """Return how many units from the first on are among `units` or absent."""
     n = 0
-    while n in absent or is_encoded(run, n):
-        n += 1
+    while (end := units.reach(n)) > n or n in absent:
+        n = max(end, n + (n in absent))
     return n
+
+
+def is_fetched(run: RunState) -> bool:
+    """Whether the source has ended and all of it is known here.
+
+    Everything is announced before the end is, so whatever is missing then was lost on the way: it is
+    announced again by another attempt.
+    """
+    if run.source is None or run.probed is None:
+        return False
+    # Whatever is settled once must stay so: later generations of a unit are another fetch's matter.
+    return _filled(run.ready, absent_units(run)) >= run.source.units and tracks_complete(run)
 
 
 def all_encoded(run: RunState) -> bool:
@@ -72,12 +93,13 @@ def has_outcome(run: RunState, kind: str, work: str) -> bool:
     """Whether this work is done, or nobody wants it any more."""
     match kind:
         case "fetch":
-            return run.source is not None if not work else _stored_again(run, work)
+            return is_fetched(run) if not work else _stored_again(run, work)
         case "encode":
             unit = unit_of(work)
             if unit is None:
                 return True
-            return is_encoded(run, unit[0]) or generation_wanted(run, unit[0]) > unit[1]
+            done = is_encoded(run, unit[0]) or generation_wanted(run, unit[0]) > unit[1]
+            return done or unit[0] in absent_units(run)
         case "probe":
             return run.recipe is not None
         case "extend":
@@ -98,8 +120,7 @@ def forget_settled(run: RunState) -> RunState:
 
 
 def _settled(run: RunState, slot: str) -> bool:
-    kind, _, work = slot.partition(":")
-    return has_outcome(run, kind, work)
+    return has_outcome(run, *kind_and_work(slot))
 
 
 def _stored_again(run: RunState, work: str) -> bool:
@@ -114,3 +135,20 @@ def under_way(run: RunState, slot: str) -> bool:
         return False
     setback = run.setbacks.get(slot)
     return setback is None or setback.attempt < flight.attempt
+
+
+def given_up(run: RunState, slot: str) -> Failure | None:
+    """Return why no further attempt will be made at this work; None if one is under way or may follow."""
+    if under_way(run, slot):
+        return None
+    kind, work = kind_and_work(slot)
+    setback, flight = run.setbacks.get(slot), run.in_flight.get(slot)
+    if setback is not None and exhausted(kind, work, setback):
+        return setback.failure
+    if flight is not None and flight.attempt >= MAX_LOSSES and not is_tombstone(kind, work):
+        return Failure(
+            category=Category.INTERNAL,
+            message=f"The work {kind} was taken {flight.attempt} times and never answered.",
+            action="Look at the workers' logs and the dead letters, then retry the job.",
+        )
+    return None

@@ -2,9 +2,16 @@
 
 from cinelog_merge.domain.state import Setback
 
+MAX_LOSSES = 10
+"""So often work may be lost, one attempt after the other, before it counts as failed."""
 MAX_ATTEMPTS = {"fetch": 5, "encode": 4, "probe": 2, "extend": 6, "assemble": 4, "publish": 6}
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
+
+
+def is_tombstone(kind: str, work: str) -> bool:
+    """Whether this work ends a run without a result."""
+    return kind == "publish" and work != "completed"
 
 
 def exhausted(kind: str, work: str, setback: Setback) -> bool:
@@ -12,7 +19,7 @@ def exhausted(kind: str, work: str, setback: Setback) -> bool:
 
     A tombstone is tried for ever: a run without an end is a stuck job.
     """
-    if kind == "publish" and work != "completed":
+    if is_tombstone(kind, work):
         return False
     return setback.permanent or setback.attempt >= MAX_ATTEMPTS.get(kind, 4)
 

@@ -21,8 +21,7 @@ from cinelog_merge.domain import outcomes
 from cinelog_merge.domain.outcomes import under_way
 from cinelog_merge.domain.pools import Pools
 from cinelog_merge.domain.recipes import choose_recipe
-from cinelog_merge.domain.retrying import exhausted
-from cinelog_merge.domain.state import LedgerState, RunState, kind_and_work, slot_of
+from cinelog_merge.domain.state import LedgerState, RunState, slot_of
 
 _MORE_DAMAGE = "The source is damaged in more places than are named here."
 PROBED_UNITS = 2
@@ -70,11 +69,7 @@ def wanted(state: LedgerState, request: JobRequested, settled: Settled, pools: P
     """Yield every command whose outcome is missing and that could be carried out now."""
     run = state.current
     recipe = run.recipe.recipe if run.recipe else None
-    if run.source is None:
-        yield _fetch(state, request, settled, {})
-    broken = outcomes.broken_units(run)
-    if broken:
-        yield _fetch(state, request, settled, broken)
+    yield from _fetches(state, request, settled)
     if recipe is not None:
         yield from _encodes(state, settled, recipe, pools)
     yield from _probe(state, settled, pools)
@@ -100,6 +95,17 @@ def wanted(state: LedgerState, request: JobRequested, settled: Settled, pools: P
         yield _assemble(state, settled, recipe, extent)
     if run.assembled is not None and ("hls" not in settled.containers or run.extended.ended or gave_up):
         yield _publish(state, request, extent)
+
+
+def _fetches(state: LedgerState, request: JobRequested, settled: Settled) -> Iterator[FetchSource]:
+    """Yield the source, or what of it is to be stored again: one at a time, as all share a folder."""
+    run = state.current
+    if not outcomes.is_fetched(run):
+        yield _fetch(state, request, settled, {})
+        return
+    broken = outcomes.broken_units(run)
+    if broken and not any(slot.startswith("fetch:") and under_way(run, slot) for slot in run.in_flight):
+        yield _fetch(state, request, settled, broken)
 
 
 def _fetch(
@@ -146,8 +152,7 @@ def _probe(state: LedgerState, settled: Settled, pools: Pools) -> Iterator[Probe
 
 def _probing_failed(run: RunState, recipe: Recipe) -> Failure | None:
     """Return why the quality will not be measured, if no further attempt at it will be made."""
-    setback = run.setbacks.get(slot_of("probe", recipe.hash))
-    return setback.failure if setback is not None and exhausted("probe", recipe.hash, setback) else None
+    return outcomes.given_up(run, slot_of("probe", recipe.hash))
 
 
 def _encodes(state: LedgerState, settled: Settled, recipe: Recipe, pools: Pools) -> Iterator[EncodeSegment]:
@@ -156,7 +161,7 @@ def _encodes(state: LedgerState, settled: Settled, recipe: Recipe, pools: Pools)
     busy = [slot for slot in run.in_flight if slot.startswith("encode:") and under_way(run, slot)]
     room = pools.window(recipe.family) - len(busy)
     absent = outcomes.absent_units(run)
-    for n in run.ready:
+    for n in run.ready.beyond(outcomes.encoded_prefix(run)):
         if room <= 0:
             return
         if n in absent or outcomes.is_encoded(run, n) or not outcomes.is_ready(run, n):
@@ -210,8 +215,7 @@ def _has_news(run: RunState, extent: Extent, *, finished: bool) -> bool:
 
 
 def _gave_up(run: RunState, version: int) -> bool:
-    setback = run.setbacks.get(slot_of("extend", str(version)))
-    return setback is not None and exhausted("extend", str(version), setback)
+    return outcomes.given_up(run, slot_of("extend", str(version))) is not None
 
 
 def _assemble(state: LedgerState, settled: Settled, recipe: Recipe | None, extent: Extent) -> AssembleOutput:
@@ -256,9 +260,10 @@ def warnings_of(run: RunState) -> tuple[str, ...]:
     said += [sentence for _, sentence in run.damage]
     said += [_MORE_DAMAGE] if run.more_damage else []
     found = dict.fromkeys([*said, *_said(run.assembled), *_said(run.ending)])
-    for slot, setback in sorted(run.setbacks.items()):
-        if slot.startswith("extend:") and exhausted(*kind_and_work(slot), setback):
-            found[f"The live playlist stopped growing: {setback.failure.message}"] = None
+    for slot in sorted(run.setbacks.keys() | run.in_flight.keys()):
+        failure = outcomes.given_up(run, slot) if slot.startswith("extend:") else None
+        if failure is not None:
+            found[f"The live playlist stopped growing: {failure.message}"] = None
     return tuple(found)
 
 
