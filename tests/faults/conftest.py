@@ -8,7 +8,7 @@ import pytest
 from cinelog_download.testing import Behaviour, Origin
 from cinelog_testkit.deployments import Deployment, Servers, deployed
 from cinelog_testkit.films import Film, make_film
-from cinelog_testkit.servers import MongoServer, S3Server, kafka_server
+from cinelog_testkit.servers import kafka_server, mongo_server, s3_server
 from cinelog_testkit.viewing import Viewing, view
 
 LARGE = Film(frames=300, size=(320, 180), noise=True, options={"preset": "ultrafast", "qp": "8"})
@@ -17,15 +17,16 @@ QUICK = {"preset": "ultrafast", "segment_s": 1.0}
 
 
 @pytest.fixture(scope="session")
-def deployment(
-    mongo: MongoServer, s3: S3Server, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Deployment]:
-    """The services on a Kafka of their own, since topics have fixed names."""
-    folder = tmp_path_factory.mktemp("deployment")
-    with (
-        kafka_server(own=True) as kafka,
-        deployed(Servers(kafka=kafka, mongo=mongo, s3=s3), folder) as running,
-    ):
+def servers() -> Iterator[Servers]:
+    """Servers of this folder's own: topics have fixed names, and tests take each of them away."""
+    with kafka_server(own=True) as kafka, mongo_server(own=True) as mongo, s3_server(own=True) as s3:
+        yield Servers(kafka=kafka, mongo=mongo, s3=s3)
+
+
+@pytest.fixture(scope="session")
+def deployment(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The services as processes."""
+    with deployed(servers, tmp_path_factory.mktemp("deployment")) as running:
         yield running
 
 

@@ -72,6 +72,7 @@ def test_a_ledger_that_was_frozen_past_its_session_finds_its_successor_and_does_
 
     whole(job)
     successor.stop()
+    del deployment.services["merge-successor"]
     again = deployment.gateway.submit(slow_film.url, key="after the zombie", **QUICK)
     deployment.gateway.await_job(again, deadline_s=120)
     whole(again)
