@@ -30,6 +30,7 @@ from loguru import logger
 
 from cinelog_merge.domain.deciding import Order, Sent, decide, dispatched
 from cinelog_merge.domain.folding import apply
+from cinelog_merge.domain.overflowing import overflown
 from cinelog_merge.domain.state import LedgerState, LogTime, decode_state, encode_state
 from cinelog_merge.ledger_ports import JobTable, Log, PoolsNow, Rebuild
 from cinelog_merge.roster import Roster
@@ -102,9 +103,23 @@ class LedgerBody:
                 await self._put_aside(record, _defect(error))
 
     async def _take(self, event: Event, record: Record) -> None:
-        reach = self._reach
-        at = LogTime(epoch=reach.epoch, offset=record.offset, append_ms=record.timestamp_ms)
+        at = LogTime(epoch=self._reach.epoch, offset=record.offset, append_ms=record.timestamp_ms)
         state = apply(await self._load(event.job), event, at)
+        try:
+            await self._follow(state, record.partition)
+        except PermanentError as error:
+            if error.category != Category.LIMIT_EXCEEDED or state.request is None:
+                raise
+            logger.bind(action="ledger.overflow").error("The run is given up: {}", error.message)
+            await self._follow(overflown(state, at, error.message), record.partition)
+
+    async def _follow(self, state: LedgerState, partition: int) -> None:
+        """Do what follows from a state, and keep it.
+
+        Raises:
+            PermanentError: Something of it is larger than the log takes.
+        """
+        reach = self._reach
         # The log's time, not ours: it stands still while the log does.
         decision = decide(state, reach.pools.now(), state.updated_ms)
         sent, *_ = await _all(
@@ -117,7 +132,7 @@ class LedgerBody:
             self._surely(lambda: reach.feed.offer(state)),
             self._surely(
                 lambda: reach.table.put(
-                    event.job, encode_state(state), partition=record.partition, place=state.version
+                    state.job, encode_state(state), partition=partition, place=state.version
                 )
             ),
         )

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from cinelog_common.clock import ManualClock
 from cinelog_common.contract import topics
+from cinelog_common.contract.commands import PublishOutput
 from cinelog_common.contract.envelope import UnknownTypeError, open_command, seal
 from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobTicked, SourceProbed
 from cinelog_common.contract.status import Control
@@ -13,10 +14,15 @@ from cinelog_common.kafka.records import Headers, Record
 from cinelog_common.kafka.testing import FakeLog, FakeProducer
 from cinelog_merge import agents
 from cinelog_merge.agents import LedgerBody, Reach
-from cinelog_merge.domain.state import LedgerState, decode_state
+from cinelog_merge.domain.deciding import decide
+from cinelog_merge.domain.folding import apply
+from cinelog_merge.domain.overflowing import overflown
+from cinelog_merge.domain.pools import Pools
+from cinelog_merge.domain.state import InFlight, LedgerState, LogTime, RunState, decode_state
 from cinelog_merge.ledger_testing import FakeJobTable, FixedPools
 from cinelog_merge.roster import Roster
 from cinelog_merge.status_feed import StatusFeed
+from msgspec.structs import replace
 
 REQUEST = JobRequested(job="job-1", source=Source(url="http://example.org/a.mp4"))
 
@@ -247,6 +253,49 @@ def test_an_event_whose_consequences_do_not_fit_in_the_log_is_put_aside() -> Non
 
     (letter,) = world.letters()
     assert letter["dlq_category"] == "limit_exceeded"
+
+
+def test_a_job_whose_state_does_not_fit_in_the_log_fails_instead_of_standing_still() -> None:
+    world = World(max_record_bytes=4_000)
+    probed = SourceProbed(job="job-1", fingerprint="f", container="mkv", tags={"comment": "x" * 3_700})
+
+    async def story() -> None:
+        await world.body(_record(REQUEST, offset=1))
+        await world.body(_record(probed, offset=2))
+        await world.body(_record(JobTicked(job="job-1", tick=1), offset=3))
+
+    asyncio.run(story())
+
+    (end,) = [open_command(r.headers, r.value) for r in world.log.records(topics.WORK_PUBLISH)]
+    assert isinstance(end, PublishOutput)
+    assert end.failure is not None
+    assert end.failure.category == "limit_exceeded"
+    assert decode_state(world.table.kept["job-1"]).current.probed is None
+    assert world.letters() == []
+
+
+def test_a_run_that_overflows_while_it_is_being_ended_ends_once() -> None:
+    state = apply(None, REQUEST, LogTime(epoch=1, offset=1, append_ms=1_000))
+    flight = InFlight(
+        command_id="c",
+        kind="publish",
+        work="cancelled",
+        attempt=1,
+        topic=topics.WORK_PUBLISH,
+        partition=0,
+        offset=1,
+        at_ms=1_000,
+    )
+    run = RunState(cancelled=True, in_flight={"publish:cancelled": flight}, lost=frozenset({"c", "d"}))
+
+    small = overflown(replace(state, current=run), LogTime(epoch=1, offset=9, append_ms=2_000), "x")
+
+    assert small.version == (1, 9)
+    assert small.updated_ms == 2_000
+    assert small.current.lost == {"c"}
+    assert (
+        decide(replace(small, current=replace(small.current, lost=frozenset())), Pools(), 3_000).orders == ()
+    )
 
 
 def test_a_defect_puts_its_event_aside_and_other_jobs_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
