@@ -14,6 +14,7 @@ from cinelog_common.contract.events import (
 from cinelog_common.contract.sidecars import SegmentPart, Sidecar
 from cinelog_common.contract.values import Chapter, Track, Value
 
+from cinelog_download.domain.bounds import bounded
 from cinelog_download.domain.demuxing import (
     DemuxOrder,
     FragmentCut,
@@ -63,7 +64,7 @@ def order_for(
 
 def source_probed(command: FetchSource, probed: Probed, background: Background) -> SourceProbed:
     """Return the event; what the page said fills in what the container does not."""
-    return SourceProbed(
+    event = SourceProbed(
         job=command.job,
         run=command.run,
         fingerprint=background.fingerprint,
@@ -78,6 +79,7 @@ def source_probed(command: FetchSource, probed: Probed, background: Background) 
         chapters=probed.chapters or background.chapters,
         warnings=background.warnings + probed.warnings,
     )
+    return bounded(event)
 
 
 def _title(probed: Probed, background: Background) -> str:
