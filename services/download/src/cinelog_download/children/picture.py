@@ -151,7 +151,8 @@ class Picture:
         pts = _pts(packet)
         entry = Entry(packet=packet, shown=pictures.is_shown(self._shape.parameters.codec, packet.data))
         number = self._window.append(entry)
-        if not self._keys or (packet.flags & KEYFRAME and self._may_cut_at(packet)):
+        # A unit that begins with a picture nobody sees could be one without any.
+        if not self._keys or (packet.flags & KEYFRAME and entry.counts and self._may_cut_at(packet)):
             self._keys.append((number, pts))
             if forced and pts > self._unit_start:
                 self._forced.append(pts)

@@ -112,6 +112,7 @@ class _Work:
             reorder_depth=reorder_depth([pts for pts, _ in packets]),
         )
         self._decoder = BundleDecoder(bundle.parameters, options)
+        self._last: int | None = None
 
     def run(self) -> UnitReport:
         task, meta = self._task, self._meta
@@ -151,8 +152,18 @@ class _Work:
 
     def _frames(self) -> Iterator[VideoFrame]:
         for packet in self._bundle:
-            yield from map(self._coloured, self._decoder.decode(packet))
-        yield from map(self._coloured, self._decoder.flush())
+            yield from self._in_order(self._decoder.decode(packet))
+        yield from self._in_order(self._decoder.flush())
+
+    def _in_order(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+        """Leave out what a decoder shows too late or twice, as it does of damaged streams."""
+        for frame in frames:
+            assert frame.pts is not None
+            if self._last is not None and frame.pts <= self._last:
+                self._decoder.damaged.append(frame.pts)
+                continue
+            self._last = frame.pts
+            yield self._coloured(frame)
 
     def _coloured(self, frame: VideoFrame) -> VideoFrame:
         """Say of `frame` what only the container knew of its colours."""
