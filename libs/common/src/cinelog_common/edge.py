@@ -26,6 +26,8 @@ from cinelog_common.tracing import continued
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+_MOST_CHARS = 2_000
+
 CommandHandler = Callable[[Any], Awaitable[None]]
 """Carries out one command; returns when its effects are durable and announced. Safe to run twice."""
 
@@ -133,7 +135,9 @@ class CommandEdge:
 def failure_of(error: Exception) -> Failure:
     """Return `error` as the value that travels; a defect's details stay in the log."""
     if isinstance(error, CinelogError):
-        return Failure(category=error.category, message=error.message, action=error.action)
+        return Failure(
+            category=error.category, message=_told(error.message), action=_told(error.action or "")
+        )
     if isinstance(error, OSError) and error.errno in _FULL:
         return Failure(
             category=Category.NO_SPACE,
@@ -145,6 +149,11 @@ def failure_of(error: Exception) -> Failure:
         message=f"Something unforeseen happened ({type(error).__name__}).",
         action="Retry the job; if it fails again, report it with the worker's log.",
     )
+
+
+def _told(text: str) -> str:
+    """Return `text` as a record holds it: what cannot be told would be tried to be told for ever."""
+    return text[:_MOST_CHARS].encode(errors="replace").decode()
 
 
 def reason_of(error: CinelogError, *, times: int = 1) -> Reason:

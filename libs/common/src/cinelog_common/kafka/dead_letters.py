@@ -11,6 +11,10 @@ TOPIC = "cinelog.dlq"
 PREFIX = "dlq_"
 KEPT_BYTES = 900_000
 """A larger value is cut: the letter must fit where the record did not."""
+KEPT_HEADER_BYTES = 64 << 10
+"""Headers beyond this are left out: they count towards a record's size like its value."""
+KEPT_KEY_BYTES = 16 << 10
+_MOST_REASON_CHARS = 4_000
 
 
 class Sender(Protocol):
@@ -49,20 +53,40 @@ def letter_headers(record: Record, reason: Reason, *, now_s: float) -> Headers:
 
     A letter that is put aside again keeps one set: the headers of the last time.
     """
+    kept, left_out = _kept(record.headers)
     ours = {
         "topic": record.topic,
         "partition": str(record.partition),
         "offset": str(record.offset),
         "category": reason.category,
-        "reason": reason.sentence,
+        "reason": reason.sentence[:_MOST_REASON_CHARS],
         "times": str(reason.times),
         "since_ms": str(record.timestamp_ms if reason.since_ms is None else reason.since_ms),
         "at_ms": str(round(now_s * 1000)),
     }
     if record.value is not None and len(record.value) > KEPT_BYTES:
         ours["cut_from_bytes"] = str(len(record.value))
-    kept = tuple(header for header in record.headers if not header[0].startswith(PREFIX))
-    return kept + tuple((PREFIX + name, text.encode()) for name, text in ours.items())
+    if record.key is not None and len(record.key) > KEPT_KEY_BYTES:
+        ours["key_cut_from_bytes"] = str(len(record.key))
+    if left_out:
+        ours["headers_left_out"] = str(left_out)
+    return kept + tuple((PREFIX + name, text.encode(errors="replace")) for name, text in ours.items())
+
+
+def _kept(headers: Headers) -> tuple[Headers, int]:
+    """Return the record's own headers, as many as fit, and how many do not."""
+    kept: list[tuple[str, bytes]] = []
+    left_out, room = 0, KEPT_HEADER_BYTES
+    for name, value in headers:
+        if name.startswith(PREFIX):
+            continue
+        size = len(name.encode(errors="replace")) + len(value or b"")
+        if size > room:
+            left_out += 1
+        else:
+            room -= size
+            kept.append((name, value))
+    return tuple(kept), left_out
 
 
 class DeadLetters:
@@ -80,8 +104,9 @@ class DeadLetters:
             TransientError: The log did not acknowledge in time; the record must not be committed past.
         """
         value = record.value if record.value is None else record.value[:KEPT_BYTES]
+        key = record.key if record.key is None else record.key[:KEPT_KEY_BYTES]
         # Kafka refuses a tombstone without a key, and so does aiokafka.
-        if value is None and record.key is None:
+        if value is None and key is None:
             value = b""
         headers = letter_headers(record, reason, now_s=self._clock.now())
-        return await self._sender.send(self._topic, value, key=record.key, headers=headers)
+        return await self._sender.send(self._topic, value, key=key, headers=headers)

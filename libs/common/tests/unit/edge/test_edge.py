@@ -244,6 +244,18 @@ def test_a_failure_keeps_category_sentence_and_action() -> None:
     assert (failure.category, failure.message, failure.action) == ("damaged", "It is broken.", "Get another.")
 
 
+def test_a_failure_of_any_length_and_in_any_letters_can_be_told() -> None:
+    """One that cannot be told keeps its slot and its offset for ever."""
+    world = World(raising=PermanentError("There is no file \udcff" + "x" * 3_000_000, action="y" * 3_000_000))
+
+    world.handle(a_record())
+
+    (told,) = world.told()
+    assert isinstance(told, WorkFailed)
+    assert told.failure.message.startswith("There is no file ?xxx")
+    assert len(told.failure.message) == len(told.failure.action) == 2_000
+
+
 def test_the_same_failed_attempt_is_the_same_fact() -> None:
     world = World(raising=TransientError("Later."))
 

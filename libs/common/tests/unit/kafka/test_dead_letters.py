@@ -69,3 +69,31 @@ def test_a_record_with_neither_key_nor_value_can_be_put_aside() -> None:
     record = Record(topic="t", partition=0, offset=0, timestamp_ms=0, key=None, value=None)
 
     assert put(record, REASON).value == b""
+
+
+def test_a_letter_fits_into_a_record_however_hostile_its_headers_and_its_key_are() -> None:
+    headers = (
+        ("ce_type", b"x"),
+        ("huge", b"h" * 500_000),
+        *(("many", b"m" * 10),) * 20_000,
+        ("n" * 90_000, b""),
+    )
+    record = Record(
+        topic="t",
+        partition=0,
+        offset=0,
+        timestamp_ms=0,
+        key=b"k" * 600_000,
+        value=b"v" * 899_999,
+        headers=headers,
+    )
+
+    letter = put(record, Reason(category="internal", sentence="\udcff" + "s" * 400_000))
+
+    size = sum(len(name) + len(value) + 8 for name, value in letter.headers)
+    assert size + len(letter.key or b"") + len(letter.value or b"") < 1_040_000
+    told = dict(letter.headers)
+    assert told["ce_type"] == b"x"
+    assert "huge" not in told
+    assert told["dlq_key_cut_from_bytes"] == b"600000"
+    assert int(told["dlq_headers_left_out"]) > 2
