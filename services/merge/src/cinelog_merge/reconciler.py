@@ -88,6 +88,8 @@ class Reconciler:
                 await self.look()
             except CinelogError as error:
                 logger.bind(action="reconciler.retried").warning("{}", error.message)
+            except Exception as error:  # noqa: BLE001 - the edge: without it no failed work is ever repeated
+                logger.opt(exception=error).bind(action="reconciler.defect").error("A look failed")
 
     async def look(self) -> None:
         """Look once.
@@ -104,10 +106,13 @@ class Reconciler:
             return
         if now_s - self._since_s < self._pace.heartbeat_s:
             return
+        # First, as the question below may wait long: one topic that is gone must hold up nobody's moment.
+        for job in self._around.roster:
+            if self._is_due(job, now_s):
+                await self._tick(job, ())
         lost = await self._lost(now_s)
         for job in self._around.roster:
-            gone = lost.get(job.job, ())
-            if gone or self._is_due(job, now_s):
+            if gone := lost.get(job.job):
                 await self._tick(job, gone)
 
     async def _begin(self, generation: int) -> None:

@@ -116,6 +116,9 @@ class StatusFeed:
             except CinelogError as error:
                 logger.bind(action="status.held").warning("{}", error.message)
                 await asyncio.sleep(RETRY_S)
+            except Exception as error:  # noqa: BLE001 - the edge: without it no last snapshot ever follows
+                logger.opt(exception=error).bind(action="status.defect").error("A snapshot was not sent")
+                await asyncio.sleep(RETRY_S)
             if not self._held:
                 self._holding.clear()
 

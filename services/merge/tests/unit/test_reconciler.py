@@ -15,6 +15,7 @@ from cinelog_merge.domain.state import Ending, InFlight, LedgerState, RunState, 
 from cinelog_merge.ledger_testing import FakeJobTable, FakeOffsets
 from cinelog_merge.reconciler import Pace, Reconciler, Surroundings
 from cinelog_merge.roster import Roster
+from msgspec.structs import replace
 
 PACE = Pace()
 NOW_MS = 1_700_000_000_000
@@ -204,3 +205,41 @@ def test_while_the_log_does_not_answer_nothing_is_called_lost() -> None:
             await world.look()
 
     assert _live(story, FLYING).ticks() == []
+
+
+def test_while_the_log_does_not_answer_moments_still_come() -> None:
+    both = _state(RunState(in_flight={"encode:1": FLIGHT}, setbacks={"fetch:": SETBACK}))
+
+    async def story(world: World) -> None:
+        await world.settle()
+        world.offsets.down = True
+        world.clock.advance(PACE.offsets_s)
+        with pytest.raises(TransientError):
+            await world.look()
+
+    assert [tick.lost for tick in _live(story, both).ticks()] == [()]
+
+
+def test_a_defect_in_one_look_does_not_end_the_looking() -> None:
+    world, looks, again = World(WAITING), [], asyncio.Event()
+
+    class Table(FakeJobTable):
+        @property
+        def ready(self) -> bool:
+            looks.append(1)
+            if len(looks) == 1:
+                raise ZeroDivisionError
+            again.set()
+            return False
+
+        @ready.setter
+        def ready(self, value: bool) -> None: ...
+
+    async def story() -> None:
+        around = replace(world.reconciler._around, table=Table())
+        reconciler = Reconciler(around, Pace(look_s=0.001))
+        reconciler.start()
+        await asyncio.wait_for(again.wait(), 10)
+        await reconciler.stop()
+
+    asyncio.run(story())
