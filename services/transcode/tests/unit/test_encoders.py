@@ -31,7 +31,7 @@ def test_x264_is_stitchable_closed_capped_and_of_a_fixed_level() -> None:
         "level": "3.1",
         "forced-idr": "1",
         "maxrate": "4000000",
-        "bufsize": "8000000",
+        "bufsize": "2000000",
         "g": "250",
         "x264-params": "stitchable=1:open-gop=0",
     }

@@ -47,6 +47,8 @@ class Options(Value, frozen=True, kw_only=True):
     destination: str | None = None
     """A folder on the storage service's machine; None leaves the result in the object store."""
     title: str | None = None
+    on_damage: str = "fail"
+    """What to do with a source that is partly broken: `fail`, or `salvage` what can be shown."""
 
 
 class VideoInfo(Value, frozen=True, kw_only=True):
@@ -113,6 +115,11 @@ class Rendition(Value, frozen=True, kw_only=True):
     crf: int
     max_rate_k: int
     level: str = ""
+
+    @property
+    def buffer_k(self) -> int:
+        """Kilobits by which a work unit of any length may exceed its share of `max_rate_k`: half a second."""
+        return self.max_rate_k // 2
 
 
 class Recipe(Value, frozen=True, kw_only=True):

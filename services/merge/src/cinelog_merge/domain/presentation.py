@@ -28,6 +28,8 @@ MASTER = "master.m3u8"
 _RANGES = {16: "PQ", 18: "HLG"}
 _BT709 = 1
 """Transfer characteristics of ITU-T H.273."""
+_SHORT_UNITS = 4
+"""In half a target duration: a quarter, a half and a quarter of a wanted length, and the rest of the film."""
 _COPIED_PICTURE_BPS = 20_000_000
 """Promised for a passed-through picture whose source does not say its bitrate."""
 
@@ -166,7 +168,7 @@ def multivariant(
     variants = [
         Variant(
             uri=f"{rendition.name}.m3u8",
-            bandwidth=_rendition_bps(rendition, pieces, final=final) + sound_bps,
+            bandwidth=_rendition_bps(recipe, rendition, pieces, final=final) + sound_bps,
             average_bandwidth=_average(pieces.get(rendition.name, ()), sound_bps) if final else 0,
             codecs=[codecs[rendition.name], *sound_codecs],
             width=_shown(recipe, rendition)[0],
@@ -231,11 +233,15 @@ def _audio(track: Track, sound: Sequence[Track]) -> AudioRendition:
     )
 
 
-def _rendition_bps(rendition: Rendition, pieces: Mapping[str, Sequence[Piece]], *, final: bool) -> int:
+def _rendition_bps(
+    recipe: Recipe, rendition: Rendition, pieces: Mapping[str, Sequence[Piece]], *, final: bool
+) -> int:
     if final and pieces.get(rendition.name):
         return _measured(pieces[rendition.name])
-    # The encoder's buffer lets a segment exceed the cap: a buffer of 2 s on segments of 4 s and more.
-    return rendition.max_rate_k * 1500
+    # Measured over half a target duration and more (RFC 8216, 4.1). Each unit in it may exceed the cap
+    # by the encoder's buffer, and the planner never puts more units there than these.
+    bursts = _SHORT_UNITS / (recipe.max_segment_s / 2)
+    return math.ceil(1000 * (rendition.max_rate_k + rendition.buffer_k * bursts))
 
 
 def _track_bps(track: Track, pieces: Mapping[str, Sequence[Piece]], *, final: bool) -> int:

@@ -60,8 +60,8 @@ def _wish(recipe: Recipe, rendition: Rendition, table: EncoderTable, threads: in
         crf=rendition.crf,
         threads=threads,
         max_rate=rate,
-        # Two seconds of the cap: long enough for a hard cut, short enough that a player's buffer holds it.
-        buffer_size=None if rate is None else 2 * rate,
+        # Every unit begins with a full buffer, so what it holds is what short units exceed the cap by.
+        buffer_size=None if rate is None else rendition.buffer_k * 1000,
         level=rendition.level or None,
         level_tenths=round(float(rendition.level) * 10) if rendition.level else None,
         quality=118 * max(1, min(100, round(100 - rendition.crf * 100 / worst))),
