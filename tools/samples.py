@@ -29,6 +29,7 @@ _WORDS = {
     "pool": "cpu",
     "video": "bundles",
     "verify": "full",
+    "on_damage": "salvage",
 }
 
 

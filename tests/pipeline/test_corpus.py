@@ -40,6 +40,7 @@ AS_IT_IS = tuple(name for name in WISHES if name.endswith("as it is") and not na
 OTHERS = tuple(
     name for name in WISHES if name.endswith((" as hevc", " as hls", " as ladder", " as webm", " as av1"))
 )
+SALVAGED = tuple(name for name in WISHES if name.endswith(" salvaged"))
 TONE_MAPPED = frozenset({"hdr10.mp4"})
 OTHER_SIZE = frozenset({"parameter-change.ts"})
 SPLICED = frozenset({"spliced.ts"})
@@ -324,6 +325,16 @@ def test_what_can_be_mended_is_and_says_what_was_wrong(corpus: Corpus, name: str
     known = [number for number in numbers if number is not None]
     assert name.startswith("flipped") or known == sorted(set(known))
     assert any(MENDED[name] in warning for warning in corpus.status(name).warnings) or not MENDED[name]
+
+
+@pytest.mark.parametrize("name", SALVAGED)
+def test_what_can_be_shown_of_it_is_delivered_where_that_was_asked_for(corpus: Corpus, name: str) -> None:
+    result = pictures_of(corpus.result(name))
+
+    assert [picture.number for picture in result][:40] == list(range(40))
+    said = corpus.status(name).warnings
+    assert any(word in warning for warning in said for word in ("damaged", "breaks off")), said
+    assert name.startswith("truncated") or result[-1].number == 95
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -32,6 +32,13 @@ _DECORATORS = (
     click.option("--priority", type=click.Choice(contract.PRIORITIES), default="normal", show_default=True),
     click.option("--title", help="Instead of the source's own."),
     click.option(
+        "--on-damage",
+        type=click.Choice(contract.ON_DAMAGE),
+        default="fail",
+        show_default=True,
+        help="Of a source that is partly broken: refuse it, or deliver what can be shown.",
+    ),
+    click.option(
         "--verify",
         type=click.Choice(("seams", "full")),
         default="seams",
@@ -103,6 +110,7 @@ def chosen(values: dict[str, Any], *, destination: str | None = None) -> Options
         priority=values["priority"],
         segment_s=values["segment"],
         verify=values["verify"],
+        on_damage=values["on_damage"],
         target_ssim=values["target_ssim"],
         title=values["title"],
         destination=destination,

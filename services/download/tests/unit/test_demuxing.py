@@ -278,6 +278,28 @@ def test_a_recording_that_ends_amid_a_packet_says_so(films: Any, media: Any, tmp
     assert any("in the middle of a packet" in warning for warning in finished.warnings)
 
 
+@pytest.mark.parametrize("name", ["moov-in-front.mp4", "open.mkv", "fragmented.mp4"])
+def test_what_there_is_of_a_truncated_film_is_delivered_where_that_was_asked_for(
+    films: Any, media: Any, tmp_path: Path, name: str
+) -> None:
+    path = films.make(name, film_of(media, name))
+    cut = tmp_path / name
+    cut.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+    told = media.demux([cut], tmp_path / "made", salvage=True)
+
+    whole = media.whole(path)
+    found: dict[int, bytes] = {}
+    for unit in media.units(told):
+        with BundleReader.open(unit.path) as reader:
+            found |= decoding.pictures(reader.parameters, list(reader))
+    assert len(found) > len(whole) // 3
+    same = [pts for pts, digest in found.items() if whole.get(pts) == digest]
+    # The last picture may be half there.
+    assert len(same) >= len(found) - 1
+    assert any("damaged" in warning or "breaks off" in warning for warning in told[-1].warnings)
+
+
 @pytest.mark.parametrize(
     ("data", "category"),
     [

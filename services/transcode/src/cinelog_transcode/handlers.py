@@ -150,6 +150,7 @@ class Handlers:
                 max_pixels=shop.limits.max_pixels,
                 thumbnail_every_s=shop.limits.thumbnail_every_s,
                 thumbnail_width=shop.limits.thumbnail_width,
+                salvage=command.salvage,
             )
 
             async def tell(done: int, total: int) -> None:

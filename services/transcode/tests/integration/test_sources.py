@@ -131,6 +131,31 @@ def test_packets_of_noise_are_damage_with_both_counts(studio: Any, tmp_path: Pat
         encode(tmp_path, bundle, studio.recipe(footage))
 
 
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_a_salvaged_unit_has_the_length_and_the_parts_that_it_should(
+    studio: Any, tmp_path: Path, share: float
+) -> None:
+    footage = studio.make(studio.spec(pts=CFR, options={"g": "60"}))
+    lost = round(len(footage.packets) * share)
+    kept = len(footage.packets) - lost
+    packets = [
+        packet if at < kept else msgspec.structs.replace(packet, data=b"\xff" * 40)
+        for at, packet in enumerate(footage.packets)
+    ]
+    footage = msgspec.structs.replace(footage, packets=tuple(packets))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=60 * 512))
+    recipe = msgspec.structs.replace(studio.recipe(footage), max_segment_s=0.8)
+    task = EncodeTask(bundle=str(bundle), folder=str(tmp_path), recipe=recipe, n=0, salvage=True)
+
+    report = encode_unit(task, silent)
+
+    parts = report.renditions[0].parts
+    assert len(parts) > 2
+    assert (parts[0].start, parts[-1].end) == (0, 60 * 512)
+    assert all(part.frames for part in parts)
+    assert f"should show 60 frames, but {min(kept, report.frames)}" in report.warnings[0]
+
+
 def test_deinterlacing_with_neighbours_equals_that_of_the_whole_file(studio: Any, tmp_path: Path) -> None:
     context: Any = CodecContext.create("mpeg2video", "w")
     context.width, context.height, context.pix_fmt = 320, 240, "yuv420p"

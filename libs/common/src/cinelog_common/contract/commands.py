@@ -51,6 +51,8 @@ class FetchSource(Command, frozen=True, kw_only=True):
     title: str | None = None
     regenerate: dict[str, int] = {}
     """Units whose stored bundle proved broken, by number: the generation to store them under."""
+    salvage: bool = False
+    """Whether to deliver what there is of a source that breaks off."""
 
     @property
     def work(self) -> str:
@@ -66,6 +68,8 @@ class EncodeSegment(Command, frozen=True, kw_only=True):
     n: int
     recipe: Recipe
     generation: int = 0
+    salvage: bool = False
+    """Whether to deliver what can be decoded of a unit that is damaged."""
 
     @property
     def work(self) -> str:

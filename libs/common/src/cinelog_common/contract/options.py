@@ -26,6 +26,7 @@ PRESETS = (
 )
 HARDWARE = ("auto", "never", "require")
 VENDORS = ("nvidia", "intel", "amd", "apple")
+ON_DAMAGE = ("fail", "salvage")
 PRIORITIES = ("high", "normal", "bulk")
 LADDER_HEIGHTS = (1080, 720, 480)
 SCHEMES = ("http", "https", "file", "upload", "object")
@@ -70,6 +71,7 @@ class Settled(Value, frozen=True, kw_only=True):
     segment_s: float
     max_segment_s: float
     verify: str
+    salvage: bool
     target_ssim: float | None = None
 
 
@@ -119,6 +121,7 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
         segment_s=segment_s,
         max_segment_s=2 * segment_s,
         verify=options.verify,
+        salvage=options.on_damage == "salvage",
         target_ssim=options.target_ssim,
     )
 
@@ -181,6 +184,7 @@ def _check_names(options: Options) -> None:
         ("vendor", options.vendor, VENDORS),
         ("priority", options.priority, PRIORITIES),
         ("verify", options.verify, ("seams", "full")),
+        ("on_damage", options.on_damage, ON_DAMAGE),
     ):
         if value is not None and value not in allowed:
             raise InvalidOptionsError(f"There is no {name} {value[:40]!r}.", f"Choose {', '.join(allowed)}.")

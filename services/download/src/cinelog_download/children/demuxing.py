@@ -14,6 +14,7 @@ from av.audio.stream import AudioStream
 from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from cinelog_common.errors import PermanentError
 from cinelog_fastio import CORRUPT, DISCARD, DISPOSABLE, KEYFRAME, Packet
 
 from cinelog_download.children import probing, refusals
@@ -36,8 +37,10 @@ _TRUSTED_DURATIONS = frozenset({"mp4", "matroska"})
 class Source:
     """One input that is being read."""
 
-    def __init__(self, opened: Opened, used: list[Stream]) -> None:
+    def __init__(self, opened: Opened, used: list[Stream], *, salvage: bool = False) -> None:
         splices = Splices()
+        self._salvage = salvage
+        self._broken = False
         jumpy = opened.container.format.name in _JUMPY
         self.opened = opened
         self._times = {
@@ -72,7 +75,9 @@ class Source:
         try:
             yield from packets
         except av.error.FFmpegError as error:
-            raise refusals.damaged(f"it breaks off {self._progress()}") from error
+            if not self._salvage:
+                raise refusals.damaged(f"it breaks off {self._progress()}") from error
+            self._broken = True
 
     def _progress(self) -> str:
         total = self.opened.duration_s
@@ -85,6 +90,16 @@ class Source:
         Raises:
             PermanentError: DAMAGED, with numbers.
         """
+        if self._broken:
+            return [f"The source breaks off {self._progress()}: what comes before is delivered."]
+        try:
+            return self._checked_end()
+        except PermanentError as error:
+            if not self._salvage:
+                raise
+            return [f"{error.message} What is there is delivered."]
+
+    def _checked_end(self) -> list[str]:
         probing.check_end(self.opened)
         total = self.opened.duration_s
         if total is None or self.opened.layout.family not in _TRUSTED_DURATIONS:
@@ -132,7 +147,7 @@ class Demuxing:
                 used.append(one.video)
             used += [stream for voice, stream in self._voices if voice is one]
             if used:
-                sources.append(Source(one, used))
+                sources.append(Source(one, used, salvage=self._order.salvage))
         if not sources:
             raise refusals.not_media()
         self._deliver(sources, film)
@@ -197,7 +212,7 @@ class Demuxing:
     def _open(self, number: int) -> Opened:
         file = ArrivingFile(number, self._order.inputs[number], self._ask)
         self._files.append(file)
-        return probing.open_input(file, self._order.limits)
+        return probing.open_input(file, self._order.limits, salvage=self._order.salvage)
 
     def _choose_film(self, opened: list[Opened]) -> Opened | None:
         if self._order.video == "none":

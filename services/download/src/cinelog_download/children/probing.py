@@ -49,8 +49,8 @@ class Opened:
         return duration / 1_000_000 if duration and duration > 0 else None
 
 
-def open_input(file: ArrivingFile, limits: Limits) -> Opened:
-    """Open one input; reads no more than its index and the beginning.
+def open_input(file: ArrivingFile, limits: Limits, *, salvage: bool = False) -> Opened:
+    """Open one input; reads no more than its index and the beginning. `salvage`: also what is cut off.
 
     Raises:
         PermanentError: NOT_MEDIA, PROTECTED, DAMAGED, LIMIT_EXCEEDED.
@@ -61,7 +61,8 @@ def open_input(file: ArrivingFile, limits: Limits) -> Opened:
     if layout.protected:
         raise refusals.protected()
     file.jumps = layout.seekable
-    check_bytes(file, layout)
+    if not salvage:
+        check_bytes(file, layout)
     try:
         container = av.open(
             file,

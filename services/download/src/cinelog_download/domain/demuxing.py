@@ -41,6 +41,8 @@ class DemuxOrder(Value, frozen=True, kw_only=True):
     max_segment_s: float = 8.0
     regenerate: dict[str, int] = {}
     limits: Limits = Limits()
+    salvage: bool = False
+    """Whether a source that breaks off is delivered as far as it goes, with a warning."""
     probe: bool = False
     """Only look: tell `Probed`, and `Finished` with what is expected, and write nothing."""
 

@@ -58,6 +58,7 @@ def order_for(
         segment_s=command.segment_s,
         max_segment_s=command.max_segment_s,
         regenerate=command.regenerate,
+        salvage=command.salvage,
         limits=limits,
     )
 

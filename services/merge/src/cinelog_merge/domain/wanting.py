@@ -122,6 +122,7 @@ def _fetch(
         max_segment_s=settled.max_segment_s,
         title=request.options.title,
         regenerate=regenerate,
+        salvage=settled.salvage,
     )
 
 
@@ -173,6 +174,7 @@ def _encodes(state: LedgerState, settled: Settled, recipe: Recipe, pools: Pools)
             n=n,
             recipe=recipe,
             generation=outcomes.generation_wanted(run, n),
+            salvage=settled.salvage,
         )
         if not under_way(run, slot_of(command.kind, command.work)):
             room -= 1

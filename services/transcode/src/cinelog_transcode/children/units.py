@@ -16,6 +16,7 @@ from cinelog_fastio import DISCARD, BundleError, BundleReader
 
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, UndecodableError
 from cinelog_transcode.children.encoding import RenditionEncoder
+from cinelog_transcode.children.filling import filled
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape
 from cinelog_transcode.children.thumbnails import ThumbnailWriter
 from cinelog_transcode.children.tones import tone_table
@@ -116,22 +117,24 @@ class _Work:
 
     def run(self) -> UnitReport:
         task, meta = self._task, self._meta
-        renditions = self._renditions(self._parts())
-        frames = 0
+        parts = self._parts()
+        renditions = self._renditions(parts)
+        frames = stand_ins = 0
         with ExitStack() as stack:
             thumbnails = stack.enter_context(self._thumbnails())
             takes = ThumbnailClock(meta.start, round(task.thumbnail_every_s / self._time_base)).takes
             graph = PictureGraph(self._shapes(), self._time_base, deinterlace=task.recipe.deinterlace)
-            for frame in self._frames():
+            for frame, stands_in in self._pictures(parts):
                 assert frame.pts is not None
                 if self._belongs(frame.pts):
                     frames += 1
+                    stand_ins += stands_in
                     if takes(frame.pts):
                         thumbnails.add(frame)
                 self._feed(graph.push(frame), renditions)
                 self._on_progress(frames, meta.frames)
             self._feed(graph.flush(), renditions)
-            warnings = self._judge(frames)
+            warnings = self._judge(frames - stand_ins)
             reports = tuple(
                 rendition.close(
                     wanted.name,
@@ -149,6 +152,14 @@ class _Work:
             thumbnails=THUMBNAILS if pictures else None,
             warnings=warnings,
         )
+
+    def _pictures(self, parts: tuple[Span, ...]) -> Iterator[tuple[VideoFrame, bool]]:
+        frames = self._frames()
+        if not self._task.salvage:
+            return ((frame, False) for frame in frames)
+        video = self._meta.video
+        starts = [part.start for part in parts]
+        return filled(frames, starts, self._meta.end, size=(video.width, video.height))
 
     def _frames(self) -> Iterator[VideoFrame]:
         for packet in self._bundle:
@@ -196,7 +207,9 @@ class _Work:
                 expected=meta.frames,
                 found=frames,
             )
-            raise DamagedError(" ".join((miscount(count), *stretches)))
+            if not self._task.salvage:
+                raise DamagedError(" ".join((miscount(count), *stretches)))
+            return (miscount(count), *stretches)
         return stretches
 
     def _parts(self) -> tuple[Span, ...]:

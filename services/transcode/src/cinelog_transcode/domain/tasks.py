@@ -18,6 +18,8 @@ class EncodeTask(Value, frozen=True, kw_only=True):
     """A larger picture is refused before it is allocated."""
     thumbnail_every_s: float = 2.0
     thumbnail_width: int = 320
+    salvage: bool = False
+    """Whether to deliver what can be decoded, and to say what could not, rather than fail."""
 
 
 class PartReport(Value, frozen=True, kw_only=True):

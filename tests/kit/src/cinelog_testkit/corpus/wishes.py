@@ -44,9 +44,20 @@ _OTHER: dict[str, tuple[str, Options]] = {
     "plain.mkv as audio": ("plain.mkv", Options(profile="audio", containers=("mp4",))),
 }
 
+_SALVAGED = (
+    "truncated.mp4",
+    "truncated-fragments.mp4",
+    "truncated.mkv",
+    "truncated.avi",
+    "flipped.mp4",
+    "flipped.mkv",
+    "flipped-much.mp4",
+)
+
 WISHES: dict[str, tuple[str, Options]] = {
     **{name: (name, _QUICK) for name in (*SOURCES, *HOSTILE)},
     **{f"{name} as it is": (name, _ORIGINAL) for name in _COPIED},
+    **{f"{name} salvaged": (name, replace(_QUICK, on_damage="salvage")) for name in _SALVAGED},
     **_OTHER,
 }
 """By name: the film and the options that it is run with."""

@@ -70,6 +70,7 @@ class OptionsModel(BaseModel):
     target_ssim: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
         default=None, description="Structural similarity to reach, 0.8 to 0.999: the crf is then found."
     )
+    on_damage: Text = Field(default="fail", json_schema_extra=_one_of(*contract.ON_DAMAGE))
     verify: Text = Field(default="seams", json_schema_extra=_one_of("seams", "full"))
     title: Text | None = Field(default=None, max_length=500, description="Instead of the source's own.")
 
