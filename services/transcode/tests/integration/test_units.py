@@ -9,6 +9,7 @@ from cinelog_common.cmaf.inits import init_info
 from cinelog_common.contract.values import Rendition
 from cinelog_common.errors import Category
 from cinelog_fastio import BundleReader
+from cinelog_transcode.children.decoding import BundleDecoder
 from cinelog_transcode.children.units import DamagedError, encode_unit
 from cinelog_transcode.domain.tasks import EncodeTask
 
@@ -103,6 +104,31 @@ def test_one_decode_feeds_every_rendition_with_aligned_parts(studio: Any, tmp_pa
     assert (init_info(small.init).width, init_info(small.init).height) == (320, 180)
     assert studio.play_report(tmp_path, large).numbers() == list(range(100))
     assert studio.play_report(tmp_path, small).numbers(block=8) == list(range(100))
+
+
+def test_however_many_renditions_every_packet_is_decoded_once(
+    studio: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:50], size=(640, 360)))
+    ladder = tuple(
+        Rendition(name=f"{side}p", width=side * 16 // 9, height=side, crf=23, max_rate_k=1000, level="3.0")
+        for side in (360, 270, 180)
+    )
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=50 * 512))
+    decoded: list[int | None] = []
+    decode = BundleDecoder.decode
+
+    def counting(decoder: Any, packet: Any) -> Any:
+        decoded.append(packet.pts)
+        return decode(decoder, packet)
+
+    monkeypatch.setattr(BundleDecoder, "decode", counting)
+
+    report = encode_unit(task(tmp_path, bundle, studio.recipe(footage, renditions=ladder)), silent)
+
+    assert [sum(part.frames for part in each.parts) for each in report.renditions] == [50, 50, 50]
+    with BundleReader.open(bundle) as packets:
+        assert decoded == [packet.pts for packet in packets]
 
 
 @pytest.mark.parametrize(
