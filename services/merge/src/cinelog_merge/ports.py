@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from cinelog_common.contract.events import Event
-from cinelog_common.contract.values import Failure, Value
+from cinelog_common.contract.values import Chapter, Failure, Value
 
 
 class Announcer(Protocol):
@@ -47,6 +47,7 @@ class JoinOrder(Value, frozen=True, kw_only=True):
     files: tuple[JoinFile, ...]
     title: str = ""
     tags: dict[str, str] = {}
+    chapters: tuple[Chapter, ...] = ()
     verify: str = "seams"
 
 

@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     max_pixels: int = 1 << 26
     thumbnail_every_s: float = 2.0
-    thumbnail_width: int = 320
+    thumbnail_width: int = 640
 
 
 class Workshop(msgspec.Struct, frozen=True, kw_only=True):

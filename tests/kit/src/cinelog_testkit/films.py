@@ -52,6 +52,11 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     sound_s: float | None = None
     container: dict[str, str] = {}
     title: str = ""
+    tags: dict[str, str] = {}
+    chapters: tuple[tuple[float, str], ...] = ()
+    """Where each begins, in seconds, and its title."""
+    black: int = 0
+    """So many pictures from the first on are black, and hold no number."""
 
     @property
     def times(self) -> tuple[int, ...]:
@@ -65,11 +70,25 @@ def make_film(path: Path, film: Film | None = None) -> Path:
     with av.open(str(path), "w", container_options=dict(film.container)) as container:
         if film.title:
             container.metadata["title"] = film.title
+        container.metadata.update(film.tags)
+        _mark(container, film)
         pictures = _pictures(container, film) if film.times else iter(())
         sounds = _sounds(container, film) if film.layout else iter(())
         for packet in _by_time(pictures, sounds):
             container.mux(packet)
     return path
+
+
+def _mark(container: Any, film: Film) -> None:
+    if not film.chapters:
+        return
+    starts = [round(start * 1000) for start, _ in film.chapters]
+    ends = [*starts[1:], round(1000 * film.times[-1] / film.timescale)]
+    chapters = [
+        {"id": n, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+        for n, (start, end, (_, title)) in enumerate(zip(starts, ends, film.chapters, strict=True))
+    ]
+    container.set_chapters(chapters)
 
 
 def _by_time(one: Iterator[tuple[float, Any]], other: Iterator[tuple[float, Any]]) -> Iterator[Any]:
@@ -99,6 +118,8 @@ def _pictures(container: Any, film: Film) -> Iterator[tuple[float, Any]]:
         second = 0.0
         for number, pts in enumerate(film.times):
             frame = numbered_frame(number, width=film.size[0], height=film.size[1])
+            if number < film.black:
+                frame.planes[0].update(bytes((16,)) * frame.planes[0].buffer_size)
             if film.noise:
                 _add_noise(frame, number)
             frame.pts, frame.time_base = pts, base

@@ -13,6 +13,12 @@ from cinelog_common.cmaf.boxes import BoxError, box, full_box
 UNSPECIFIED = 2
 """The code point of ISO/IEC 23091-2 for an unknown primary, transfer or matrix."""
 
+_NAMES = {
+    b"vide": b"VideoHandler\0",
+    b"soun": b"SoundHandler\0",
+    b"sbtl": b"SubtitleHandler\0",
+    b"text": b"ChapterHandler\0",
+}
 _UNITY = (0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 
@@ -67,7 +73,7 @@ class TrackHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What tkhd, mdhd and the edit list say.
 
     Attributes:
-        handler: b"vide" or b"soun".
+        handler: b"vide", b"soun", or for text b"sbtl" (subtitles) or b"text" (chapters).
         size: Width and height to show, before rotation; (0, 0) for sound.
         media_time: Ticks of the media that come before what is heard: the encoder's priming.
         enabled: Whether players show the track unless asked for another.
@@ -110,8 +116,8 @@ def track_header(header: TrackHeader, *, track_id: int, duration: int) -> bytes:
     """tkhd (8.3.2), in the movie (flag 2) and, if so, enabled (1); `duration` in ticks of the movie."""
     version, times = _times(duration, ">{0}{0}I4x{0}", 0, 0, track_id, duration)
     volume = 0x100 if header.handler == b"soun" else 0
-    # 8.3.2.3: sounds are alternatives of each other (group 1), pictures stand alone.
-    group = 1 if header.handler == b"soun" else 0
+    # 8.3.2.3: sounds are alternatives of each other (group 1), as subtitles are (2); pictures stand alone.
+    group = {b"soun": 1, b"sbtl": 2}.get(header.handler, 0)
     size = [round(length * 0x10000) for length in header.size]
     tail = struct.pack(">8xhhHxx9iII", 0, group, volume, *header.matrix, *size)
     return full_box(b"tkhd", version, 2 | header.enabled, times, tail)
@@ -121,14 +127,27 @@ def media(header: TrackHeader, duration: int, stbl: bytes) -> bytes:
     """mdia (8.4) around a sample table; `duration` in ticks of the track."""
     version, times = _times(duration, ">{0}{0}I{0}", 0, 0, header.timescale, duration)
     mdhd = full_box(b"mdhd", version, 0, times, language_code(header.language), bytes(2))
-    name = b"VideoHandler\0" if header.handler == b"vide" else b"SoundHandler\0"
+    name = _NAMES[header.handler]
     hdlr = full_box(b"hdlr", 0, 0, bytes(4), header.handler, bytes(12), name)
-    kind = (
-        full_box(b"vmhd", 0, 1, bytes(8)) if header.handler == b"vide" else full_box(b"smhd", 0, 0, bytes(4))
-    )
+    kind = _media_header(header.handler)
     # 8.7.2: one reference, flag 1: the media are in this file.
     dref = full_box(b"dref", 0, 0, struct.pack(">I", 1), full_box(b"url ", 0, 1))
     return box(b"mdia", mdhd, hdlr, box(b"minf", kind, box(b"dinf", dref), stbl))
+
+
+def _media_header(handler: bytes) -> bytes:
+    """What minf begins with (8.4.5): vmhd, smhd, nmhd for subtitles, and QuickTime's gmhd for chapters."""
+    match handler:
+        case b"vide":
+            return full_box(b"vmhd", 0, 1, bytes(8))
+        case b"soun":
+            return full_box(b"smhd", 0, 0, bytes(4))
+        case b"text":
+            graphics = full_box(b"gmin", 0, 0, struct.pack(">HHHHhH", 0x40, 0x8000, 0x8000, 0x8000, 0, 0))
+            matrix = struct.pack(">HIIIIIIIIH", 1, 0, 0, 0, 1, 0, 0, 0, 0x4000, 0)
+            return box(b"gmhd", graphics, box(b"text", matrix))
+        case _:
+            return full_box(b"nmhd", 0, 0)
 
 
 def edit_list(edits: list[tuple[int, int]]) -> bytes:

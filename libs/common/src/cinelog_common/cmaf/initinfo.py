@@ -8,6 +8,8 @@ import msgspec
 from cinelog_common.cmaf.boxes import Box, BoxError, Cursor, boxes, child, descend, maybe_child
 from cinelog_common.cmaf.headers import TrackHeader, language_of, rotation_of
 
+KINDS = {b"vide": "video", b"soun": "audio", b"sbtl": "text", b"text": "chapters"}
+"""What a track's handler says that it is."""
 _VISUAL_BODY, _AUDIO_BODY = 78, 28
 
 
@@ -15,7 +17,7 @@ class InitInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one track.
 
     Attributes:
-        kind: "video" or "audio".
+        kind: "video", "audio", "text" or "chapters".
         codec: As RFC 6381 names it.
         rotation: Degrees counter-clockwise.
         media_time: Ticks of priming that the edit list leaves out; 0 without one.
@@ -60,6 +62,13 @@ def init_info(init: bytes) -> InitInfo:
     track = read_track(init)
     header = track.header
     cursor = Cursor(init, track.entry)
+    if header.handler in {b"sbtl", b"text"}:
+        return InitInfo(
+            kind=KINDS[header.handler],
+            timescale=header.timescale,
+            codec=track.entry.kind.decode("latin-1"),
+            language=header.language,
+        )
     if header.handler == b"vide":
         cursor.take(24)
         width, height = cursor.uint(2), cursor.uint(2)
@@ -127,7 +136,7 @@ def _header(init: bytes, trak: Box, mdia: Box) -> TrackHeader:
     tkhd = Cursor(init, child(init, trak, b"tkhd"))
     tkhd.take((36 if tkhd.version_and_flags()[0] == 1 else 24) + 12)
     *matrix, width, height = struct.unpack(">9iII", tkhd.take(44))
-    if not timescale or handler not in {b"vide", b"soun"}:
+    if not timescale or handler not in KINDS:
         raise BoxError(f"a {handler!r} track of timescale {timescale}")
     return TrackHeader(
         handler=handler,

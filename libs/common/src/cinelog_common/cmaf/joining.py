@@ -16,9 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from cinelog_common.cmaf.boxes import box, full_box, media_data_header
+from cinelog_common.cmaf.boxes import box, media_data_header
 from cinelog_common.cmaf.copying import ByteRange, copy_range, reserve
 from cinelog_common.cmaf.headers import edit_list, media, movie_header, track_header
+from cinelog_common.cmaf.initinfo import KINDS
 from cinelog_common.cmaf.joinplan import (
     JoinError,
     JoinPlan,
@@ -28,6 +29,7 @@ from cinelog_common.cmaf.joinplan import (
     plan_join,
 )
 from cinelog_common.cmaf.sampletables import MAX_OFFSET_32, sample_table
+from cinelog_common.cmaf.userdata import JoinTags, Mark, user_data
 from cinelog_common.errors import Category
 
 __all__ = [
@@ -36,8 +38,10 @@ __all__ = [
     "JoinReport",
     "JoinTags",
     "JoinTrack",
+    "Mark",
     "SegmentPlan",
     "TrackReport",
+    "duration_of",
     "join_mp4",
     "plan_join",
     "write_join",
@@ -46,15 +50,6 @@ __all__ = [
 _MAX_TIMESCALE = 0x7FFFFFFF
 # iso4 promises signed offsets in ctts (version 1), mp42 edit lists and the descriptors inside.
 _FTYP = box(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2iso4mp41mp42")
-
-
-class JoinTags(msgspec.Struct, frozen=True, kw_only=True):
-    """What players show about the film. Empty fields are left out."""
-
-    title: str = ""
-    artist: str = ""
-    date: str = ""
-    comment: str = ""
 
 
 class TrackReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +142,7 @@ def _copy_payloads(plan: JoinPlan, target: int, at: int) -> None:
 def _report(plan: JoinPlan, size: int) -> JoinReport:
     tracks = [
         TrackReport(
-            kind="video" if track.header.handler == b"vide" else "audio",
+            kind=KINDS[track.header.handler],
             samples=len(track.sizes),
             duration=track.duration,
             timescale=track.header.timescale,
@@ -155,8 +150,12 @@ def _report(plan: JoinPlan, size: int) -> JoinReport:
         )
         for track in plan.tracks
     ]
-    duration = max((track.start + track.presented) / track.header.timescale for track in plan.tracks)
-    return JoinReport(size=size, duration_s=duration, tracks=tracks)
+    return JoinReport(size=size, duration_s=duration_of(plan), tracks=tracks)
+
+
+def duration_of(plan: JoinPlan) -> float:
+    """Seconds from the film's start to the end of the track that ends last."""
+    return max((track.start + track.presented) / track.header.timescale for track in plan.tracks)
 
 
 def _head(plan: JoinPlan, tags: JoinTags) -> bytes:
@@ -175,13 +174,22 @@ def _movie(plan: JoinPlan, tags: JoinTags, first_byte: int, *, wide: bool) -> by
         offsets[track][index] = at
         at += plan.tracks[track].chunks[index].size
     timescale = movie_timescale(plan)
+    chapters = next(
+        (number for number, track in enumerate(plan.tracks, 1) if track.header.handler == b"text"), 0
+    )
     traks = [
-        _track(number, plan.tracks[number - 1], timescale, sample_table(track, places, wide=wide))
+        _track(
+            number,
+            track,
+            _references(number, chapters),
+            timescale=timescale,
+            stbl=sample_table(track, places, wide=wide),
+        )
         for number, (track, places) in enumerate(zip(plan.tracks, offsets, strict=True), 1)
     ]
     duration = max(_total(track, timescale) for track in plan.tracks)
     header = movie_header(timescale, duration, next_track=len(traks) + 1)
-    return box(b"moov", header, *traks, _user_data(tags))
+    return box(b"moov", header, *traks, user_data(tags))
 
 
 def movie_timescale(plan: JoinPlan) -> int:
@@ -203,7 +211,14 @@ def _total(track: TrackPlan, timescale: int) -> int:
     return _scaled(track.start, track, timescale) + _scaled(track.presented, track, timescale)
 
 
-def _track(number: int, track: TrackPlan, timescale: int, stbl: bytes) -> bytes:
+def _references(number: int, chapters: int) -> bytes:
+    """tref (8.3.3): the first track tells where its chapters are; QuickTime looks nowhere else."""
+    if number != 1 or not chapters:
+        return b""
+    return box(b"tref", box(b"chap", struct.pack(">I", chapters)))
+
+
+def _track(number: int, track: TrackPlan, references: bytes, *, timescale: int, stbl: bytes) -> bytes:
     header = track_header(track.header, track_id=number, duration=_total(track, timescale))
     # 8.6.6: an empty edit holds back a late track; then what is heard, from behind the priming on.
     edits = [(_scaled(track.start, track, timescale), -1)] if track.start else []
@@ -211,24 +226,4 @@ def _track(number: int, track: TrackPlan, timescale: int, stbl: bytes) -> bytes:
     if edits or trimmed:
         edits.append((_scaled(track.presented, track, timescale), track.header.media_time))
     edts = box(b"edts", edit_list(edits)) if edits else b""
-    return box(b"trak", header, edts, media(track.header, track.duration, stbl))
-
-
-def _user_data(tags: JoinTags) -> bytes:
-    """Titles as iTunes writes them: the form that players read; QuickTime File Format, metadata."""
-    named = (
-        (b"\xa9nam", tags.title),
-        (b"\xa9ART", tags.artist),
-        (b"\xa9day", tags.date),
-        (b"\xa9cmt", tags.comment),
-    )
-    # Type 1: UTF-8; then a locale of 0.
-    items = [
-        box(kind, box(b"data", struct.pack(">II", 1, 0), text.encode("utf-8", "replace")))
-        for kind, text in named
-        if text
-    ]
-    if not items:
-        return b""
-    hdlr = full_box(b"hdlr", 0, 0, bytes(4), b"mdirappl", bytes(9))
-    return box(b"udta", full_box(b"meta", 0, 0, hdlr, box(b"ilst", *items)))
+    return box(b"trak", header, edts, references, media(track.header, track.duration, stbl))

@@ -18,7 +18,7 @@ import msgspec
 from cinelog_common.cmaf.boxes import BoxError
 from cinelog_common.cmaf.fragments import Fragment, read_fragment_file
 from cinelog_common.cmaf.headers import TrackHeader
-from cinelog_common.cmaf.initinfo import parameter_hash, read_track
+from cinelog_common.cmaf.initinfo import KINDS, parameter_hash, read_track
 from cinelog_common.errors import Category, PermanentError
 
 
@@ -56,11 +56,12 @@ class JoinTrack(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         fragments: One file a segment, in order.
-        kind: "video" or "audio"; must agree with the init.
+        kind: "video", "audio", "text" or "chapters"; must agree with the init.
         language: ISO 639-2; None keeps the init's.
         start_offset: Ticks by which the whole track begins later than its decode times say.
         presented: Ticks of sound to be heard after the priming; None: all that there are.
         expected: The plan of each segment, where there is one.
+        shown: Of text: whether players show it unasked.
     """
 
     init: bytes
@@ -70,6 +71,7 @@ class JoinTrack(msgspec.Struct, frozen=True, kw_only=True):
     start_offset: int = 0
     presented: int | None = None
     expected: Sequence[SegmentPlan] | None = None
+    shown: bool = False
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -215,14 +217,15 @@ def _header(track: JoinTrack, *, first: bool) -> tuple[TrackHeader, bytes]:
         found = read_track(track.init)
     except BoxError as error:
         raise JoinError(f"The init segment is damaged: {error}.") from error
-    kind = "video" if found.header.handler == b"vide" else "audio"
+    kind = KINDS[found.header.handler]
     if kind != track.kind:
         raise JoinError(f"The init segment is of {kind}, the track of {track.kind}.")
     if track.expected is not None and len(track.expected) != len(track.fragments):
         raise JoinError(f"{len(track.fragments)} segments are there of {len(track.expected)} planned.")
     language = track.language or found.header.language
-    # 8.3.2.3: of several alternatives players show the enabled one.
-    return msgspec.structs.replace(found.header, language=language, enabled=first), found.stsd
+    # 8.3.2.3: of several alternatives players show the enabled one; text only if it is meant to be shown.
+    enabled = track.shown if kind in {"text", "chapters"} else first
+    return msgspec.structs.replace(found.header, language=language, enabled=enabled), found.stsd
 
 
 def _read(path: Path) -> Fragment:

@@ -9,6 +9,8 @@ from cinelog_common.errors import Category, PermanentError
 WEBM_CODECS = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
 """What the WebM guidelines allow; Matroska takes the others too."""
 
+_TAGS = ("title", "artist", "album", "album_artist", "composer", "genre", "date", "comment", "copyright")
+
 
 def remux(mp4_path: Path, out_path: Path) -> None:
     """Copy every packet of `mp4_path` into `out_path`: WebM by its suffix, else Matroska.
@@ -47,7 +49,9 @@ def _copy(source: Path, target: Path, form: str) -> None:
         # Signed offsets make decode times run ahead; Matroska stores presentation times only.
         options = {"avoid_negative_ts": "disabled", "cues_to_front": "1", "fflags": "+bitexact"}
         with av.open(target, "w", format=form, options=options) as out:
-            out.metadata.update({key: film.metadata[key] for key in ("title",) if key in film.metadata})
+            # What is about the file rather than the film (brands, encoder) is not true of the copy.
+            out.metadata.update({key: film.metadata[key] for key in _TAGS if key in film.metadata})
+            out.set_chapters(film.chapters())
             copies = {stream.index: out.add_stream_from_template(stream, opaque=True) for stream in streams}
             for packet in film.demux(streams):
                 if packet.size and packet.dts is not None:

@@ -156,6 +156,8 @@ class PublishOutput(Command, frozen=True, kw_only=True):
     title: str = ""
     source_url: str = ""
     duration_s: float | None = None
+    tags: dict[str, str] = {}
+    chapters: tuple[Chapter, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

@@ -274,7 +274,7 @@ class Demuxing:
                 duration_s=self._duration_s(film),
                 video=eye.info if eye is not None else None,
                 audio=tuple(probing.audio_info(stream) for _, stream in self._voices),
-                tags={str(name): str(value) for name, value in main.container.metadata.items()},
+                tags=probing.tags_of(main.container),
                 chapters=probing.chapters_of(main.container),
                 streams=self._inventory(film),
                 warnings=tuple(self._warnings),

@@ -1,6 +1,7 @@
 """Opens a part file as far as it has arrived, and tells what it holds."""
 
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import av
@@ -25,6 +26,9 @@ _FORMATS = (
 """Containers of media only: none that refers to other files (playlists, concat) or to pictures on a disk."""
 MOST_VOICES = 8
 """Sound tracks that are used at most: each is a whole encode."""
+_MOST_TAGS, _MOST_CHAPTERS = 64, 1000
+_NAME_CHARS, _VALUE_CHARS = 200, 2000
+"""All of it travels in one message, which has an end: some files carry books in their comments."""
 _FIELD_ORDERS = {0: "progressive", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 """AVFieldOrder; what is not said is taken as progressive."""
 
@@ -179,13 +183,20 @@ def frame_rate(stream: VideoStream) -> Fraction | None:
     return Fraction(rate) if rate else None
 
 
+def tags_of(container: InputContainer) -> dict[str, str]:
+    """Return what the container says of itself, as far as it is short enough to be told."""
+    tags = container.metadata.items()
+    return {str(name)[:_NAME_CHARS]: str(value)[:_VALUE_CHARS] for name, value in islice(tags, _MOST_TAGS)}
+
+
 def chapters_of(container: InputContainer) -> tuple[Chapter, ...]:
-    """Return the named stretches."""
+    """Return the named stretches, as far as there are not absurdly many."""
     found = []
-    for chapter in container.chapters():
+    for chapter in container.chapters()[:_MOST_CHAPTERS]:
         base = chapter["time_base"] or Fraction(1)
+        title = chapter["metadata"].get("title", "")[:_NAME_CHARS]
         start, end = float(chapter["start"] * base), float(chapter["end"] * base)
-        found.append(Chapter(start_s=start, end_s=end, title=chapter["metadata"].get("title", "")))
+        found.append(Chapter(start_s=start, end_s=end, title=title))
     return tuple(found)
 
 

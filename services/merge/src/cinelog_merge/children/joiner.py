@@ -9,14 +9,17 @@ import msgspec
 from cinelog_common.child_channel import Send, serve
 from cinelog_common.cmaf.checking import check_join, seams_of
 from cinelog_common.cmaf.initinfo import init_info
-from cinelog_common.cmaf.joining import JoinReport, JoinTags, JoinTrack, plan_join, write_join
+from cinelog_common.cmaf.joining import JoinReport, JoinTags, JoinTrack, duration_of, plan_join, write_join
 from cinelog_common.cmaf.joinplan import JoinPlan
 from cinelog_common.contract.values import Failure
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_common.objects.errors import of_the_system
 from cinelog_fastio import checksum_file
+from msgspec.structs import replace
 
 from cinelog_merge.children.plans import picture_plans, sound_plans
+from cinelog_merge.children.texts import chapter_track
+from cinelog_merge.domain.naming import marks, told_tags
 from cinelog_merge.ports import JoinAnswer, Joined, JoinFile, JoinOrder, JoinPart
 
 
@@ -51,11 +54,15 @@ def _join(order: JoinOrder) -> list[Joined]:
     folder = Path(order.folder)
     for part in order.parts:
         _check_bytes(part)
-    plan = plan_join([_track(part) for part in order.parts])
+    tracks = [_track(part) for part in order.parts]
+    plan = plan_join(tracks)
     if not order.files and order.verify != "full":
         return []
+    tags = _tags(order, duration_of(plan))
+    if tags.chapters:
+        plan = plan_join([*tracks, chapter_track(tags.chapters, duration_of(plan), folder)])
     base = folder / "joined.mp4"
-    report = write_join(plan, base, _tags(order))
+    report = write_join(plan, base, tags)
     check_join(base, plan, every_byte=order.verify == "full")
     if any(part.kind == "video" for part in order.parts):
         _look(base, plan, verify=order.verify, expected=_frames(order))
@@ -141,14 +148,10 @@ def _look(path: Path, plan: JoinPlan, *, verify: str, expected: int) -> None:
         )
 
 
-def _tags(order: JoinOrder) -> JoinTags:
-    tags = {name.lower(): value for name, value in order.tags.items()}
-    return JoinTags(
-        title=order.title or tags.get("title", ""),
-        artist=tags.get("artist", ""),
-        date=tags.get("date", ""),
-        comment=tags.get("comment", ""),
-    )
+def _tags(order: JoinOrder, duration_s: float) -> JoinTags:
+    told = told_tags(order.tags)
+    told["title"] = order.title or told.get("title", "")
+    return replace(JoinTags(chapters=marks(order.chapters, duration_s)), **told)
 
 
 if __name__ == "__main__":

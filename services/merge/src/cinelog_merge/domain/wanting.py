@@ -18,6 +18,7 @@ from cinelog_common.contract.options import Settled
 from cinelog_common.contract.values import Failure, Recipe, Track
 
 from cinelog_merge.domain import outcomes
+from cinelog_merge.domain.naming import told_tags
 from cinelog_merge.domain.outcomes import under_way
 from cinelog_merge.domain.pools import Pools
 from cinelog_merge.domain.recipes import choose_recipe
@@ -252,6 +253,8 @@ def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> Publi
         title=_title(state),
         source_url=request.source.url,
         duration_s=run.source.duration_s if run.source else None,
+        tags=told_tags(run.probed.tags) if run.probed else {},
+        chapters=run.probed.chapters if run.probed else (),
         warnings=warnings_of(run),
     )
 

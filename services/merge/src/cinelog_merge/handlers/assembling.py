@@ -192,6 +192,7 @@ def _making(order: JoinOrder, files: tuple[JoinFile, ...], command: AssembleOutp
         files=files,
         title=command.title,
         tags=command.tags,
+        chapters=command.chapters,
         verify=order.verify,
     )
 

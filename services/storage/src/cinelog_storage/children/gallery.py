@@ -32,8 +32,8 @@ from cinelog_storage.ports import Gallery, GalleryAnswer, GalleryOrder
 
 POSTER, SPRITE, VTT = "poster.jpg", "sprite.jpg", "sprite.vtt"
 _LUMA = "cinelog.luma"
-_QUALITY = 5 * 118
-"""libavcodec's quality 5 of 31, in its lambda units."""
+_QUALITY = 5
+"""libavcodec's scale for JPEG, 2 to 31."""
 _WIDEST = 4096
 """Pixels of a side; transcode makes far smaller ones."""
 
@@ -179,8 +179,8 @@ def _jpeg(frame: VideoFrame) -> bytes:
     encoder.time_base = Fraction(1, 1)
     encoder.thread_count = 1
     encoder.thread_type = cast("Any", "NONE")
-    encoder.qscale = True
-    encoder.global_quality = _QUALITY
+    # A quality of its own is asked of each frame, which PyAV cannot set; bounds hold for all.
+    encoder.options = {"qmin": str(_QUALITY), "qmax": str(_QUALITY)}
     frame.pict_type = PictureType.NONE
     frame.pts = 0
     return b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None)))

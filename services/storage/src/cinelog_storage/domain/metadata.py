@@ -13,6 +13,10 @@ def metadata_of(command: PublishOutput, outputs: Sequence[Output]) -> dict[str, 
         "title": command.title,
         "source_url": command.source_url,
         "duration_s": command.duration_s,
+        "tags": command.tags,
+        "chapters": [
+            {"start_s": one.start_s, "end_s": one.end_s, "title": one.title} for one in command.chapters
+        ],
         "video": _video(command.recipe, command.tracks, outputs),
         "audio": [_audio(track) for track in command.tracks if track.kind == "audio"],
         "outputs": [_output(output) for output in outputs],

@@ -19,8 +19,8 @@ from cinelog_transcode.domain.thumbnails import ThumbnailSize
 LUMA = "cinelog.luma"
 """Side data of each packet: JSON with `mean` and `variance` of luma, 0 to 255; a poster is not black."""
 
-_QUALITY = 4
-_LAMBDA = 118
+_QUALITY = 5
+"""libavcodec's scale for JPEG, 2 to 31."""
 _EVERY_NTH_PIXEL = 5
 _TURNS = {90: ("clock",), 180: ("clock", "clock"), 270: ("cclock",)}
 
@@ -125,8 +125,8 @@ def _jpeg_encoder(width: int, height: int, time_base: Fraction) -> VideoCodecCon
     encoder.thread_count = 1
     encoder.thread_type = cast("Any", "NONE")
     encoder.flags |= Flags.bitexact
-    encoder.qscale = True
-    encoder.global_quality = _QUALITY * _LAMBDA
+    # A quality of its own is asked of each frame, which PyAV cannot set; bounds hold for all.
+    encoder.options = {"qmin": str(_QUALITY), "qmax": str(_QUALITY)}
     encoder.open()
     return encoder
 
