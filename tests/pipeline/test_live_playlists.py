@@ -1,5 +1,6 @@
 """Live playlists as a player gets them over HTTP: every version holds to RFC 8216, whatever the end."""
 
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -19,6 +20,7 @@ from cinelog_testkit.gateways import ENDED, RefusedError
 from cinelog_testkit.hosting import hosted
 from cinelog_testkit.serving import Serve, served
 from cinelog_testkit.waiting import wait_until
+from imageio_ffmpeg import get_ffmpeg_exe
 
 END = "#EXT-X-ENDLIST\n"
 WAY = "/film.mp4"
@@ -210,6 +212,22 @@ def test_renditions_are_cut_at_the_same_frames_and_never_larger_than_the_source(
         # EXT-X-INDEPENDENT-SEGMENTS: each begins with a picture that needs no other.
         assert frames[0].sync
         assert [frame.sync for frame in frames] == [twin.sync for twin in twins]
+
+
+@pytest.mark.parametrize("playlist", ["live/master.m3u8", "output/master.m3u8", "output/manifest.mpd"])
+def test_another_player_reads_it_from_the_first_frame_to_the_last(
+    serve: Serve, watched: tuple[str, Watcher], playlist: str
+) -> None:
+    url = f"{serve.gateway.url}/api/v1/jobs/{watched[0]}/files/{playlist}"
+    everything = ["-map", "0:v:0", "-map", "0:v:1", "-map", "0:a:0", "-f", "null", "-"]
+    argv = [get_ffmpeg_exe(), "-v", "error", "-stats", "-i", url, *everything]
+
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+    said = [line for line in done.stderr.replace("\r", "\n").splitlines() if line.strip()]
+    assert done.returncode == 0
+    assert said[-1].split("frame=")[1].split()[0] == str(HARD.frames)
+    assert [line for line in said if not line.lstrip().startswith("frame=")] == []
 
 
 @pytest.mark.parametrize("how", ["cancelled", "failed"])
