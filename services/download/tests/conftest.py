@@ -20,6 +20,7 @@ from cinelog_download.children import decoding
 from cinelog_download.children.demuxing import Demuxing
 from cinelog_download.domain.answers import Validator
 from cinelog_download.domain.demuxing import DemuxOrder, Extent, InputFile, Needed, Told, UnitCut
+from cinelog_download.domain.splices import Splice
 from cinelog_fastio import BundleReader
 
 RATE = 48_000
@@ -224,6 +225,7 @@ class TricklingFetch:
         self._step = step
         self.size = self._whole if size_known else None
         self.accepts_ranges = True
+        self.splices: tuple[Splice, ...] = ()
         self.bytes_fetched = 0
         self.validator = Validator(etag='"1"')
         self.waits = 0

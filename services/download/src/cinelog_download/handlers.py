@@ -26,7 +26,6 @@ from cinelog_download.domain import facts
 from cinelog_download.domain.demuxing import (
     Finished,
     FragmentCut,
-    InputFile,
     Limits,
     Message,
     Probed,
@@ -131,7 +130,10 @@ class FetchHandler:
                 chapters=resolved.chapters,
                 warnings=resolved.warnings,
             )
-            inputs = tuple(InputFile(path=str(fetch.path), size_bytes=fetch.size) for fetch in fetches)
+            inputs = tuple(
+                wanted.part(fetch.path, fetch.size)
+                for wanted, fetch in zip(resolved.inputs, fetches, strict=True)
+            )
             order = facts.order_for(command, inputs, folder.made, self._tools.limits)
             shelf = _Shelf(self._tools, command, background)
             async with aclosing(self._tools.demuxer.demux(order, fetches)) as messages:

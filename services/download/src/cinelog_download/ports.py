@@ -15,7 +15,7 @@ from cinelog_common.contract.status import Progress
 from cinelog_common.contract.values import Chapter, Source
 
 from cinelog_download.domain.answers import Validator, Wanted
-from cinelog_download.domain.demuxing import DemuxOrder, Message
+from cinelog_download.domain.demuxing import DemuxOrder, InputFile, Message
 from cinelog_download.domain.pages import Offer
 from cinelog_download.domain.pieces import Recording
 from cinelog_download.domain.splices import Splice
@@ -40,13 +40,27 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     chunk_bytes: int | None = None
     """No request may ask for more: some sites slow longer ones down."""
     language: str = ""
-    """What is said of its sound; the media themselves may say more."""
+    """ISO 639-2, of its sound; empty or `und` if nothing says so. The media themselves may say more."""
     title: str = ""
     recording: Recording | None = None
+    """What a playlist or manifest came down to."""
     mirrored: bool = False
     """Each time the address may lead to another mirror: what names another version is fetched anew."""
     opening: str = ""
     """Names an answer that is already open; whoever fetches first goes on with it."""
+
+    def part(self, path: Path, size_bytes: int | None) -> InputFile:
+        """Return what the demuxer is told of it."""
+        found = self.recording
+        return InputFile(
+            path=str(path),
+            size_bytes=size_bytes,
+            kind=self.kind,
+            language=self.language,
+            title=self.title,
+            in_pieces=found is not None,
+            duration_s=None if found is None else found.duration_s,
+        )
 
 
 class Subtitle(msgspec.Struct, frozen=True, kw_only=True):

@@ -128,6 +128,8 @@ def test_a_playlist_that_changed_is_another_source(tmp_path: Path) -> None:
         await first.close()
         origin.serve("/list.m3u8", b"#EXTM3U\n#EXTINF:9,\nlist0.ts\n#EXT-X-ENDLIST", PLAYLIST)
 
+        resolved = await network.resolver.resolve(Source(url=url))
+
         with pytest.raises(CinelogError) as caught:
             await network.fetcher.open(resolved.inputs[0], tmp_path / "part")
 

@@ -1,6 +1,7 @@
 """Demuxing in killable children: this end answers their questions for bytes."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
@@ -18,6 +19,7 @@ from cinelog_download.domain.demuxing import (
     decode_message,
     encode,
 )
+from cinelog_download.domain.splices import Splice
 from cinelog_download.ports import Fetch
 
 _LARGEST_EXTENT = 64 << 20
@@ -88,15 +90,32 @@ async def _extent(fetches: Sequence[Fetch], needed: Needed) -> Extent:
     if not 0 <= needed.input < len(fetches) or needed.length <= 0 or needed.start < 0:
         raise _broken()
     fetch = fetches[needed.input]
-    if fetch.size is None or needed.start < fetch.size:
-        await fetch.wait_for(needed.start, _within(fetch, needed.start, needed.length))
+    next_stretch = _behind(fetch, needed.base)
+    if next_stretch is None or needed.start < next_stretch.offset:
+        if fetch.size is None or needed.start < fetch.size:
+            await fetch.wait_for(needed.start, _within(fetch, needed.start, needed.length))
+        next_stretch = _behind(fetch, needed.base)
+    end = _reach(fetch, needed)
+    if next_stretch is not None and end >= next_stretch.offset:
+        return Extent(end=next_stretch.offset, size_bytes=fetch.size, following=next_stretch.number)
+    return Extent(end=end, size_bytes=fetch.size)
+
+
+def _reach(fetch: Fetch, needed: Needed) -> int:
+    """Return until where bytes can be read now."""
     if fetch.size is not None and needed.start >= fetch.size:
-        return Extent(end=fetch.size, size_bytes=fetch.size)
+        return fetch.size
     length = needed.length
     # Asking once for far more spares a question for every buffer of what is already there.
     while length < _LARGEST_EXTENT and fetch.available(needed.start, 2 * length):
         length *= 2
-    return Extent(end=needed.start + _within(fetch, needed.start, length), size_bytes=fetch.size)
+    return needed.start + _within(fetch, needed.start, length)
+
+
+def _behind(fetch: Fetch, base: int) -> Splice | None:
+    splices = fetch.splices
+    at = bisect_right(splices, base, key=lambda splice: splice.offset)
+    return splices[at] if at < len(splices) else None
 
 
 def _within(fetch: Fetch, start: int, length: int) -> int:

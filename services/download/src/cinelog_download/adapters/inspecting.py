@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from cinelog_common.contract.values import Source
 
-from cinelog_download.domain.demuxing import DemuxOrder, Finished, InputFile, Probed
+from cinelog_download.domain.demuxing import DemuxOrder, Finished, Probed
 from cinelog_download.ports import Demuxer, Fetch, Fetcher, Resolved, Resolver
 
 
@@ -54,7 +54,10 @@ class Inspector:
             return await self._look(resolved, order, fetches)
 
     async def _look(self, resolved: Resolved, order: DemuxOrder, fetches: list[Fetch]) -> Inspection:
-        inputs = tuple(InputFile(path=str(fetch.path), size_bytes=fetch.size) for fetch in fetches)
+        inputs = tuple(
+            wanted.part(fetch.path, fetch.size)
+            for wanted, fetch in zip(resolved.inputs, fetches, strict=True)
+        )
         looking = msgspec.structs.replace(order, inputs=inputs, probe=True)
         probed, finished = None, None
         async with aclosing(self._demuxer.demux(looking, fetches)) as messages:

@@ -1,7 +1,7 @@
 """Pages, by yt-dlp in a killable child process behind the filtering proxy."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -10,6 +10,7 @@ from cinelog_common.contract.values import Source
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 
 from cinelog_download.adapters.proxy import FilteringProxy, ProxySession
+from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.domain.pages import PageAnswer, PageFailure, PageFormat, PageRequest
 from cinelog_download.domain.pieces import Piece, Recording
@@ -136,7 +137,7 @@ def _resolved(source: Source, answer: PageAnswer) -> Resolved:
     return Resolved(
         title=answer.title or "video",
         webpage_url=answer.webpage_url or source.url,
-        inputs=tuple(_input(each) for each in answer.formats),
+        inputs=_inputs(answer.formats),
         duration_s=answer.duration_s,
         offers=answer.offers,
         subtitles=tuple(
@@ -147,6 +148,16 @@ def _resolved(source: Source, answer: PageAnswer) -> Resolved:
         extractor=answer.extractor,
         warnings=answer.warnings,
     )
+
+
+def _inputs(formats: Sequence[PageFormat]) -> tuple[Input, ...]:
+    inputs = [_input(each) for each in formats]
+    if any(each.kind == "audio" for each in inputs):
+        # yt-dlp's best picture may have a sound of its own: the one that was fetched beside it is better.
+        inputs = [
+            msgspec.structs.replace(each, kind="video") if each.kind == "both" else each for each in inputs
+        ]
+    return tuple(inputs)
 
 
 def _input(found: PageFormat) -> Input:
@@ -166,7 +177,7 @@ def _input(found: PageFormat) -> Input:
         size=found.size,
         format_id=found.format_id,
         chunk_bytes=found.chunk_bytes,
-        language=found.language,
+        language=three_letters(found.language),
         recording=_recording(found) if protocol == "pieces" else None,
         mirrored=True,
     )

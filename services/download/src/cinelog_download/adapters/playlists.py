@@ -7,6 +7,7 @@ import msgspec
 from cinelog_download.adapters.documents import read_whole
 from cinelog_download.adapters.http import HttpClient
 from cinelog_download.domain.headers import HttpRequest, for_another
+from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.manifests import Stream, streams
 from cinelog_download.domain.pieces import Recording
 from cinelog_download.domain.playlists import Variant, best_variant, recording
@@ -32,10 +33,20 @@ class HlsPlaylists:
         text, url = await self._text(request)
         variant = best_variant(text, url)
         if variant is None:
-            return (_input(request, "both"),), recording(text, url).duration_s
-        chosen = _variant_inputs(request, variant, sounds)
-        lengths = [(await self.recording(each)).duration_s for each in chosen]
-        return chosen, lengths[0]
+            found = recording(text, url)
+            return (msgspec.structs.replace(_input(request, "both"), recording=found),), found.duration_s
+        chosen = [await self.looked_into(each) for each in _variant_inputs(request, variant, sounds)]
+        lengths = [each.recording.duration_s for each in chosen if each.recording is not None]
+        return tuple(chosen), lengths[0]
+
+    async def looked_into(self, wanted: Input) -> Input:
+        """Return `wanted` with what its playlist names.
+
+        Raises:
+            TransientError: As for `recording`.
+            PermanentError: As for `recording`.
+        """
+        return msgspec.structs.replace(wanted, recording=await self.recording(wanted))
 
     async def recording(self, wanted: Input) -> Recording:
         """Return the pieces of one media playlist.
@@ -83,7 +94,9 @@ def _variant_inputs(request: HttpRequest, variant: Variant, sounds: int) -> tupl
     for voice in voices:
         if voice.url not in {None, variant.url}:
             heard = _input(for_another(request, str(voice.url)), "audio")
-            inputs.append(msgspec.structs.replace(heard, language=voice.language, title=voice.name))
+            inputs.append(
+                msgspec.structs.replace(heard, language=three_letters(voice.language), title=voice.name)
+            )
     return tuple(inputs)
 
 
@@ -100,6 +113,6 @@ def _stream_input(request: HttpRequest, stream: Stream) -> Input:
         headers=wanted.headers,
         cookies=wanted.cookies,
         format_id=stream.name,
-        language=stream.language,
+        language=three_letters(stream.language),
         recording=None if stream.url is not None else stream.recording,
     )

@@ -121,11 +121,10 @@ class SourceResolver:
         )
 
     async def _proven(self, found: Resolved) -> Resolved:
-        """See that each playlist of a page is a finished, unencrypted recording."""
-        for each in found.inputs:
-            if each.protocol == "hls":
-                await HlsPlaylists(self._client).recording(each)
-        return found
+        """See that each playlist of a page is a finished recording without licences."""
+        lists = HlsPlaylists(self._client)
+        inputs = [await lists.looked_into(each) if each.protocol == "hls" else each for each in found.inputs]
+        return msgspec.structs.replace(found, inputs=tuple(inputs))
 
     def _direct(self, source: Source, body: HttpBody) -> Resolved:
         return Resolved(

@@ -1,6 +1,7 @@
 """Recordings in pieces: fetched one after the other, decrypted, into one part file."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,11 +35,12 @@ class SegmentSource:
         self._validator = found.validator
         self._notes = segments_of(part)
         self._ends: list[int] = []
+        self._splices: list[Splice] = []
         self._keys: dict[str, bytes] = {}
 
     def skip(self, done: IntervalSet) -> None:
         """Begin with the first piece that is not wholly in `done`. Blocks."""
-        self._ends = []
+        self._ends, self._splices = [], []
         if not self._notes.exists():
             return
         ends: dict[int, int] = {}
@@ -51,7 +53,7 @@ class SegmentSource:
         for index in range(len(self._pieces)):
             if index not in ends or not done.covers(0, ends[index]):
                 break
-            self._ends.append(ends[index])
+            self._end_piece(ends[index])
 
     async def get(self, wanted: Wanted) -> "SegmentBody":
         """Begin with the first piece that is missing, whatever is `wanted`."""
@@ -59,13 +61,9 @@ class SegmentSource:
         return SegmentBody(self, start=self._ends[-1] if self._ends else 0, validator=self._validator)
 
     @property
-    def splices(self) -> tuple[Splice, ...]:
+    def splices(self) -> Sequence[Splice]:
         """Where stretches of media begin, behind the first one, as far as it is known."""
-        return tuple(
-            Splice(offset=end, number=following.begins)
-            for end, following in zip(self._ends, self._pieces[1:], strict=False)
-            if following.begins is not None
-        )
+        return self._splices
 
     @property
     def brought(self) -> int:
@@ -111,7 +109,13 @@ class SegmentSource:
                 file.write(msgspec.json.encode((len(self._ends), end)) + b"\n")
         except OSError as error:
             raise disk_error(error, self._notes) from error
+        self._end_piece(end)
+
+    def _end_piece(self, end: int) -> None:
         self._ends.append(end)
+        following = self.piece(len(self._ends))
+        if following is not None and following.begins is not None:
+            self._splices.append(Splice(offset=end, number=following.begins))
 
     def _request_for(self, piece: Piece) -> HttpRequest:
         stretch = None if piece.start is None else Wanted(start=piece.start, stop=piece.stop)

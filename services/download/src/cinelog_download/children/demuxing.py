@@ -4,8 +4,7 @@ One thread, one pass: packets come in the order of the file, or from the input t
 behind where there are two, and whatever they complete is written and told at once.
 """
 
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -14,7 +13,6 @@ from av.audio.stream import AudioStream
 from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from cinelog_common.errors import PermanentError
 from cinelog_fastio import CORRUPT, DISCARD, DISPOSABLE, KEYFRAME, Packet
 
 from cinelog_download.children import probing, refusals
@@ -22,93 +20,13 @@ from cinelog_download.children.inventory import streams_of
 from cinelog_download.children.listening import Ear
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.reading import ArrivingFile, Ask
+from cinelog_download.children.sources import VIDEO, Bearings, Reopen, Roles, Source, Taken, Way, paced
 from cinelog_download.children.units import Tell
 from cinelog_download.children.watching import Eye
 from cinelog_download.domain.demuxing import DemuxOrder, Finished, Probed, StreamSeen
-from cinelog_download.domain.timeline import Splices, StreamTimes
 
 _FIRST_PACKETS = 96
 """Packets of the picture that are decoded at most to see its first one."""
-_JUMPY = frozenset({"mpegts", "mpeg", "mpegtsraw"})
-_TRUSTED_DURATIONS = frozenset({"mp4", "matroska"})
-"""Containers that say how long they are; others leave it to guesses from the bit rate."""
-
-
-class Source:
-    """One input that is being read."""
-
-    def __init__(self, opened: Opened, used: list[Stream], *, salvage: bool = False) -> None:
-        splices = Splices()
-        self._salvage = salvage
-        self._broken = False
-        jumpy = opened.container.format.name in _JUMPY
-        self.opened = opened
-        self._times = {
-            stream.index: StreamTimes(stream.time_base or Fraction(1, 90_000), splices, jumpy=jumpy)
-            for stream in used
-        }
-        self._packets = self._read(opened.container.demux(*used))
-        self.reached_s = Fraction(-1 << 40)
-        self.ended = False
-
-    def next(self) -> "tuple[av.Packet[Any], bool] | None":
-        """Return the next packet, placed on the input's timeline, and whether the film was spliced there.
-
-        Raises:
-            PermanentError: DAMAGED, PROTECTED.
-        """
-        for packet in self._packets:
-            if packet.size == 0 and packet.dts is None:
-                continue  # PyAV's sign for "flush the decoder"
-            if packet.has_sidedata("encryption_info") or packet.has_sidedata("encryption_init_info"):
-                raise refusals.protected()
-            placed = self._times[packet.stream_index].place(packet.pts, packet.dts, packet.duration or 0)
-            packet.pts, packet.dts = placed.pts, placed.dts
-            at = placed.dts if placed.dts is not None else placed.pts
-            if at is not None:
-                self.reached_s = max(self.reached_s, at * packet.time_base)
-            return packet, placed.spliced
-        self.ended = True
-        return None
-
-    def _read(self, packets: "Iterator[av.Packet[Any]]") -> "Iterator[av.Packet[Any]]":
-        try:
-            yield from packets
-        except av.error.FFmpegError as error:
-            if not self._salvage:
-                raise refusals.damaged(f"it breaks off {self._progress()}") from error
-            self._broken = True
-
-    def _progress(self) -> str:
-        total = self.opened.duration_s
-        reached = max(0.0, float(self.reached_s))
-        return f"after {reached:.1f} s" + (f" of {total:.1f} s" if total else "")
-
-    def check_whole(self) -> list[str]:
-        """Compare what was read with what the container promised; return what looks odd but proves nothing.
-
-        Raises:
-            PermanentError: DAMAGED, with numbers.
-        """
-        if self._broken:
-            return [f"The source breaks off {self._progress()}: what comes before is delivered."]
-        try:
-            return self._checked_end()
-        except PermanentError as error:
-            if not self._salvage:
-                raise
-            return [f"{error.message} What is there is delivered."]
-
-    def _checked_end(self) -> list[str]:
-        probing.check_end(self.opened)
-        total = self.opened.duration_s
-        if total is None or self.opened.layout.family not in _TRUSTED_DURATIONS:
-            return probing.odd_end(self.opened)
-        # Some containers' durations count from their zero, others' from the first picture or sound.
-        start = min(Fraction(0), Fraction(self.opened.container.start_time or 0, 1_000_000))
-        if float(self.reached_s - start) + max(2.0, total / 50) < total:
-            raise refusals.damaged(f"it ends {self._progress()}")
-        return []
 
 
 class Demuxing:
@@ -140,17 +58,37 @@ class Demuxing:
         opened = self._opened = [self._open(number) for number in range(len(self._order.inputs))]
         film = self._choose_film(opened)
         self._voices = self._choose_voices(opened, film)
-        sources = []
-        for one in opened:
-            used: list[Stream] = []
-            if one is film and one.video is not None:
-                used.append(one.video)
-            used += [stream for voice, stream in self._voices if voice is one]
-            if used:
-                sources.append(Source(one, used, salvage=self._order.salvage))
+        sources = self._sources(film)
         if not sources:
             raise refusals.not_media()
         self._deliver(sources, film)
+
+    def _sources(self, film: Opened | None) -> list[Source]:
+        bearings = Bearings()
+        sources = []
+        for one in self._opened:
+            roles = {
+                stream.index: number for number, (voice, stream) in enumerate(self._voices) if voice is one
+            }
+            if one is film and one.video is not None:
+                roles[one.video.index] = VIDEO
+            if roles:
+                sources.append(self._source(one, roles, bearings))
+        # The picture says where a stretch lies, or the first sound where there is none.
+        for source in sorted(sources, key=lambda source: source.opened is not film)[:1]:
+            source.leads = True
+        return sources
+
+    def _source(self, opened: Opened, roles: Roles, bearings: Bearings) -> Source:
+        way = Way(reopen=self._reopen(opened.file), salvage=self._order.salvage)
+        return Source(opened, roles, bearings=bearings, way=way)
+
+    def _reopen(self, file: ArrivingFile) -> Reopen:
+        def reopen() -> tuple[int, Opened] | None:
+            number = file.go_on()
+            return None if number is None else (number, probing.open_input(file, self._order.limits))
+
+        return reopen
 
     def _look(self, film: Opened | None, eye: Eye | None) -> None:
         """Tell what is expected of what was opened, without reading on."""
@@ -162,27 +100,26 @@ class Demuxing:
         video = film.video if film is not None else None
         held, first = self._first_picture(sources, video)
         eye = Eye(self._order, film, first, self._tell) if video is not None and film is not None else None
-        ears = {
-            # Two inputs may number their streams alike: only the object itself says which one is meant.
-            id(stream): Ear(self._order, stream, self._tell, name=f"a{number}")
-            for number, (_, stream) in enumerate(self._voices)
-        }
+        ears = [
+            Ear(self._order, stream, self._tell, name=f"a{number}", language=voice.file.language)
+            for number, (voice, stream) in enumerate(self._voices)
+        ]
         self._probe(film, eye)
         if self._order.probe:
             self._look(film, eye)
             return
-        parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears.values()]
-        for packet, spliced in chain(held, _paced(sources)):
-            if eye is not None and packet.stream is video:
-                eye.add(as_packet(packet), spliced=spliced)
-            else:
-                ears[id(packet.stream)].add(packet)
-            for ear in ears.values():
+        parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears]
+        for packet, role, spliced in chain(held, paced(sources)):
+            if role != VIDEO:
+                ears[role].add(packet)
+            elif eye is not None:
+                eye.add(as_packet(packet), spliced=spliced, stream=packet.stream)
+            for ear in ears:
                 ear.follow(eye)
             self._check_length(parts)
         for source in sources:
             self._warnings += source.check_whole()
-        self._finish(eye, list(ears.values()))
+        self._finish(eye, ears)
 
     def _check_length(self, parts: Sequence[Eye | Ear]) -> None:
         # Streams do not say beforehand how long they are.
@@ -235,25 +172,25 @@ class Demuxing:
             return []
         heard = [one for one in opened if one.audios]
         # Files of their own were fetched for their sound; the film's own is the lesser one then.
-        chosen = [one for one in heard if one is not film] or heard
+        chosen = [one for one in heard if one is not film or one.file.wanted == "both"] or heard
         return [(one, stream) for one in chosen for stream in one.audios][: probing.MOST_VOICES]
 
     def _first_picture(
         self, sources: list[Source], video: VideoStream | None
-    ) -> "tuple[list[tuple[av.Packet[Any], bool]], VideoFrame | None]":
+    ) -> tuple[list[Taken], VideoFrame | None]:
         """Read on until the first picture is decoded: rotation and HDR are known only from there."""
-        held: list[tuple[av.Packet[Any], bool]] = []
+        held: list[Taken] = []
         if video is None:
             return held, None
         video.codec_context.thread_count = 1
         tries = 0
-        for packet, spliced in _paced(sources):
-            held.append((packet, spliced))
-            if packet.stream is not video:
+        for taken in paced(sources):
+            held.append(taken)
+            if taken.role != VIDEO:
                 continue
             tries += 1
             try:
-                frames: list[Any] = packet.decode()
+                frames: list[Any] = taken.packet.decode()
             except av.error.FFmpegError:
                 frames = []
             if frames or tries >= _FIRST_PACKETS:
@@ -273,7 +210,7 @@ class Demuxing:
                 container=main.container.format.name,
                 duration_s=self._duration_s(film),
                 video=eye.info if eye is not None else None,
-                audio=tuple(probing.audio_info(stream) for _, stream in self._voices),
+                audio=tuple(probing.audio_info(stream, of.file.language) for of, stream in self._voices),
                 tags=probing.tags_of(main.container),
                 chapters=probing.chapters_of(main.container),
                 streams=self._inventory(film),
@@ -299,11 +236,3 @@ def as_packet(packet: "av.Packet[Any]") -> Packet:
         flags=flags | DISCARD * packet.is_discard | DISPOSABLE * packet.is_disposable,
         side_data=tuple((side.data_type, bytes(side)) for side in packet.iter_sidedata()),
     )
-
-
-def _paced(sources: list[Source]) -> "Iterator[tuple[av.Packet[Any], bool]]":
-    """Yield all packets, always from the input that is furthest behind."""
-    while alive := [source for source in sources if not source.ended]:
-        taken = min(alive, key=lambda source: source.reached_s).next()
-        if taken is not None:
-            yield taken

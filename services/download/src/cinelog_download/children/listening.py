@@ -9,8 +9,10 @@ from av.audio.stream import AudioStream
 from cinelog_common.cmaf.inits import CopyHints, UnsupportedTrackError, copy_init
 from cinelog_common.contract.values import AudioRecipe
 
+from cinelog_download.children import refusals
 from cinelog_download.children.copying import CopiedSound, Form
 from cinelog_download.children.encoders import voice_for
+from cinelog_download.children.probing import language_of
 from cinelog_download.children.sound import Line, Sound
 from cinelog_download.children.tracks import Description, FragmentWriter
 from cinelog_download.children.units import Tell
@@ -25,10 +27,14 @@ _LEAST_PAD_S = Fraction(1, 20)
 class Ear:
     """One sound track, from packets on the container's timeline to fragments."""
 
-    def __init__(self, order: DemuxOrder, stream: AudioStream, tell: Tell, *, name: str = "a0") -> None:
+    def __init__(
+        self, order: DemuxOrder, stream: AudioStream, tell: Tell, *, name: str = "a0", language: str = ""
+    ) -> None:
+        """`language` is what is said of it where the stream itself says nothing."""
         self._order = order
         self._name = name
         self._stream = stream
+        self._language = language_of(stream, language)
         self._tell = tell
         self._held: deque[av.Packet[Any]] = deque()
         self._zero_s: Fraction | None = None
@@ -103,6 +109,9 @@ class Ear:
         return max(Fraction(0), first.pts * first.time_base + skipped)
 
     def _take(self, packet: "av.Packet[Any]", zero_s: Fraction) -> None:
+        stream = packet.stream
+        if isinstance(stream, AudioStream) and stream is not self._stream:
+            self._continue_with(stream, zero_s)
         if self._copied is None:
             self._decode(packet, zero_s)
             return
@@ -118,6 +127,15 @@ class Ear:
             self.warnings.append(f"{error.message} It is encoded as AAC instead.")
             self._copied, self._recipe = None, AudioRecipe()
             self._decode(packet, zero_s)
+
+    def _continue_with(self, stream: AudioStream, zero_s: Fraction) -> None:
+        """Let another stretch's stream go on with the track: it needs a decoder of its own."""
+        if self._copied is not None and _form(stream) != _form(self._stream):
+            raise refusals.unsupported("its sound changes in the middle, so it cannot be passed through")
+        if self._copied is None:
+            self._decode(None, zero_s)
+        self._stream = stream
+        stream.codec_context.thread_count = 1
 
     def _decode(self, packet: "av.Packet[Any] | None", zero_s: Fraction) -> None:
         try:
@@ -141,7 +159,7 @@ class Ear:
             folder=self._order.folder,
             segment_s=self._order.segment_s,
             max_segment_s=self._order.max_segment_s,
-            language=self._stream.language or "und",
+            language=self._language,
         )
         return Sound(line, self._tell)
 
@@ -168,20 +186,24 @@ class Ear:
         assert copied is not None
         if copied.writer is not None:
             return
-        language = self._stream.language or "und"
-        hints = CopyHints(first_packet=first, priming=copied.priming or 0, language=language)
+        hints = CopyHints(first_packet=first, priming=copied.priming or 0, language=self._language)
         context = self._stream.codec_context
         init = copy_init(self._stream, self._rate, hints)
         description = Description(
             name=self._name,
             kind="audio",
             timescale=self._rate,
-            language=language,
+            language=self._language,
             channels=context.layout.nb_channels,
             sample_rate=context.sample_rate,
             bitrate_bps=context.bit_rate or 0,
         )
         copied.writer = FragmentWriter(self._order.folder, description, init, self._tell)
+
+
+def _form(stream: AudioStream) -> tuple[str, int, bytes]:
+    context = stream.codec_context
+    return context.codec.canonical_name, context.sample_rate, bytes(context.extradata or b"")
 
 
 def _skipped(packet: "av.Packet[Any]") -> int:

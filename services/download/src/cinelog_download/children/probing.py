@@ -127,15 +127,21 @@ def video_info(stream: VideoStream, first: VideoFrame | None) -> VideoInfo:
     )
 
 
-def audio_info(stream: AudioStream) -> AudioInfo:
-    """Return what container and codec say of a sound track."""
+def language_of(stream: AudioStream, said: str = "") -> str:
+    """Return a track's language, or what is `said` of it elsewhere where it does not say itself."""
+    own = stream.language or "und"
+    return own if own != "und" else said or "und"
+
+
+def audio_info(stream: AudioStream, said: str = "") -> AudioInfo:
+    """Return what container and codec say of a sound track; `said` as for `language_of`."""
     context = stream.codec_context
     return AudioInfo(
         codec=context.codec.canonical_name,
         sample_rate=context.sample_rate,
         channels=context.layout.nb_channels,
         layout=context.layout.name,
-        language=stream.language or "und",
+        language=language_of(stream, said),
         title=stream.metadata.get("title", ""),
     )
 

@@ -14,28 +14,49 @@ _SLICE: Final = 1 << 16
 
 
 class ArrivingFile:
-    """One input. `read` returns at least a byte, or nothing at the end; `seek` only where `jumps` says so."""
+    """One input, or one stretch of it after the other: what `read`, `size` and `seek` speak of is a stretch.
+
+    `read` returns at least a byte, or nothing at the end; `seek` only where `jumps` says so.
+    """
 
     def __init__(self, number: int, source: InputFile, ask: Ask) -> None:
         self._number = number
         self._ask = ask
         self._descriptor = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
-        self._size = source.size_bytes
+        self._base = 0
+        self._end = source.size_bytes
+        self._following: int | None = None
         self._there = range(0)
         self._position = 0
+        self.wanted = source.kind
+        self.language = source.language
+        self.title = source.title
+        self.in_pieces = source.in_pieces
+        self.listed_s = source.duration_s
         self.jumps = True
 
     @property
     def size(self) -> int:
-        """The input's size in bytes; waits for its end where nobody knows it yet."""
-        if self._size is None:
-            self._size = self._ask(Needed(input=self._number, start=_FAR, length=1)).end
-        return self._size
+        """The size in bytes; waits for the end where nobody knows it yet."""
+        if self._end is None:
+            extent = self._ask_for(_FAR, 1)
+            self._end = extent.end
+        return self._end - self._base
 
     @property
     def known_size(self) -> int | None:
         """The size if it is known by now."""
-        return self._size
+        return None if self._end is None else self._end - self._base
+
+    def go_on(self) -> int | None:
+        """Turn to the next stretch and return its number, if there is one; its first byte is byte 0 then."""
+        end = self._base + self.size
+        if self._following is None:
+            return None
+        number, self._following = self._following, None
+        self._base, self._end, self._position = end, None, 0
+        self._there = range(0)
+        return number
 
     def peek(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`, all of them unless the input ends; do not move."""
@@ -77,13 +98,21 @@ class ArrivingFile:
             self._descriptor = -1
 
     def _some(self, offset: int, length: int) -> bytes:
-        if self._size is not None and offset >= self._size:
+        at = self._base + offset
+        if self._end is not None and at >= self._end:
             return b""
-        if offset not in self._there:
-            extent = self._ask(Needed(input=self._number, start=offset, length=min(length, _SLICE)))
-            if extent.size_bytes is not None:
-                self._size = extent.size_bytes
-            if extent.end <= offset:
+        if at not in self._there:
+            extent = self._ask_for(at, min(length, _SLICE))
+            if extent.end <= at:
+                self._end = extent.end
                 return b""
-            self._there = range(offset, extent.end)
-        return os.pread(self._descriptor, min(length, self._there.stop - offset), offset)
+            self._there = range(at, extent.end)
+        return os.pread(self._descriptor, min(length, self._there.stop - at), at)
+
+    def _ask_for(self, start: int, length: int) -> Extent:
+        extent = self._ask(Needed(input=self._number, start=start, length=length, base=self._base))
+        if extent.following is not None:
+            self._end, self._following = extent.end, extent.following
+        elif extent.size_bytes is not None and not self.in_pieces:
+            self._end = extent.size_bytes
+        return extent

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 from cinelog_common.contract.units import UnitMeta, encode_meta
 from cinelog_common.contract.values import Value, VideoInfo
 from cinelog_fastio import BundleWriter, StreamParameters
@@ -50,6 +51,8 @@ class BundleUnits:
         self._parameters = parameters
         self._video = video
         self._tell = tell
+        self._renewed: list[tuple[int, bytes]] = []
+        self._looked_at = 0
 
     def write(self, unit: Stretch, window: Window) -> None:
         """Write one bundle and tell of it."""
@@ -67,7 +70,7 @@ class BundleUnits:
             last=unit.last,
         )
         path = Path(order.folder) / f"{unit.n:06d}.g{generation}.pkts"
-        with BundleWriter(path, self._parameters, encode_meta(meta)) as writer:
+        with BundleWriter(path, self._parameters_for(unit, window), encode_meta(meta)) as writer:
             for _, packet in window.packets(unit.first, unit.stop):
                 writer.add(carried(packet, start=unit.start, end=unit.end))
             size_bytes = writer.close().size_bytes
@@ -81,3 +84,15 @@ class BundleUnits:
             size_bytes=size_bytes,
         )
         self._tell(told)
+
+    def _parameters_for(self, unit: Stretch, window: Window) -> StreamParameters:
+        """Return the parameters that hold at the unit's first packet: each bundle is decoded on its own."""
+        for number, entry in window.entries(max(unit.first, self._looked_at), unit.stop):
+            for name, data in entry.packet.side_data:
+                if name == "new_extradata":
+                    self._renewed.append((number, data))
+        self._looked_at = max(self._looked_at, unit.stop)
+        for number, extradata in self._renewed:
+            if number <= unit.first:
+                self._parameters = msgspec.structs.replace(self._parameters, extradata=extradata)
+        return self._parameters

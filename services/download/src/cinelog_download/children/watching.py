@@ -1,13 +1,15 @@
 """The picture's stream: what is to become of its packets, and on which timeline."""
 
 from fractions import Fraction
+from typing import Any
 
 import msgspec
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from cinelog_common.cmaf.inits import CopyHints, VideoPresentation, copy_init
 from cinelog_fastio import DISCARD, KEYFRAME, Packet
 
-from cinelog_download.children import probing
+from cinelog_download.children import probing, refusals
 from cinelog_download.children.copying import CopiedUnits, Form
 from cinelog_download.children.ordering import PresentationOrder
 from cinelog_download.children.picture import Picture, Shape
@@ -37,12 +39,15 @@ class Eye:
         self._order = order
         self._stream = stream
         self._key_times = probing.key_times(film)
+        self._listed_s = film.file.listed_s
         self._tell = tell
         self.info = probing.video_info(stream, first)
         self.time_base = Fraction(*self.info.time_base)
         rate = probing.frame_rate(stream) or Fraction(25)
         self._frame_ticks = max(1, round(1 / (rate * self.time_base)))
         self._parameters = probing.parameters_of(stream, self.info, first)
+        self._current: Stream = stream
+        self._extradata = self._parameters.extradata
         reordered = bool(stream.codec_context.has_b_frames)
         self._timeless = film.container.format.name in _TIMELESS
         self._reordered = reordered
@@ -103,8 +108,10 @@ class Eye:
         first = min(self._key_times, default=0)
         return planned_units([time - first for time in self._key_times], policy)
 
-    def add(self, packet: Packet, *, spliced: bool) -> None:
-        """Take the next packet in decode order."""
+    def add(self, packet: Packet, *, spliced: bool, stream: Stream | None = None) -> None:
+        """Take the next packet in decode order; `stream` is what it comes from, if that may have changed."""
+        if stream is not None and stream is not self._current:
+            packet = self._continued(packet, stream)
         changed = any(name == "new_extradata" for name, _ in packet.side_data) or self._changes(packet)
         forced = spliced or changed
         if not self._begun:
@@ -123,6 +130,17 @@ class Eye:
         self._picture.finish()
         if self._copied is not None:
             self._copied.finish()
+
+    def _continued(self, packet: Packet, stream: Any) -> Packet:
+        """Mark the first packet of another stretch with what its decoder must know."""
+        self._current = stream
+        extradata = bytes(stream.codec_context.extradata or b"")
+        if not extradata or extradata == self._extradata:
+            return packet
+        if self._order.video == "copy":
+            raise refusals.unsupported("its picture changes in the middle, so it cannot be passed through")
+        self._extradata = extradata
+        return msgspec.structs.replace(packet, side_data=(*packet.side_data, ("new_extradata", extradata)))
 
     def _changes(self, packet: Packet) -> bool:
         """Tell whether a keyframe brings other parameters than the one before it did."""
@@ -150,9 +168,14 @@ class Eye:
     def _policy(self) -> CutPolicy:
         return CutPolicy(
             target=max(1, round(Fraction(self._order.segment_s).limit_denominator(1000) / self.time_base)),
-            end=self._stream.duration or None,
+            end=self._expected_end(),
             inside=self._order.video == "bundles",
         )
+
+    def _expected_end(self) -> int | None:
+        if self._listed_s is not None:
+            return round(Fraction(self._listed_s).limit_denominator(1_000_000) / self.time_base)
+        return self._stream.duration or None
 
     def _presented(self, source: Packet) -> list[Packet]:
         packet = self._timed(source)

@@ -22,6 +22,15 @@ class InputFile(Value, frozen=True, kw_only=True):
 
     path: str
     size_bytes: int | None = None
+    kind: str = ""
+    """`video`, `audio` or `both`: what it was fetched for; empty if nothing says so."""
+    language: str = ""
+    title: str = ""
+    """Of its sound, where the file itself does not say."""
+    in_pieces: bool = False
+    """Whether it may be made of several stretches, each with a header and timestamps of its own."""
+    duration_s: float | None = None
+    """How long the list of its pieces says that it is."""
 
 
 class DemuxOrder(Value, frozen=True, kw_only=True):
@@ -52,11 +61,15 @@ class Told(Value, frozen=True, kw_only=True, tag_field="told"):
 
 
 class Needed(Told, frozen=True, kw_only=True, tag="needed"):
-    """The child waits for bytes of input `input` from `start` on; the answer is an `Extent`."""
+    """The child waits for bytes of input `input` from `start` on; the answer is an `Extent`.
+
+    It is in the stretch that begins at `base`.
+    """
 
     input: int
     start: int
     length: int
+    base: int = 0
 
 
 class StreamSeen(Value, frozen=True, kw_only=True):
@@ -165,11 +178,14 @@ Message = Needed | Probed | UnitCut | TrackBegun | FragmentCut | TrackDone | Fin
 class Extent(Value, frozen=True, kw_only=True):
     """The answer to `Needed`: bytes are there up to `end`.
 
-    `end` at or before the wanted start says that the input ends there; `size_bytes` is its size once known.
+    `end` at or before the wanted start says that the input, or the stretch, ends there; `size_bytes` is the
+    input's size once known.
     """
 
     end: int
     size_bytes: int | None = None
+    following: int | None = None
+    """The number of the stretch that begins at `end`."""
 
 
 _MESSAGES: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
