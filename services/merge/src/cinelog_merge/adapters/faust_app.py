@@ -6,6 +6,8 @@ reasons that were measured on faust-streaming 0.15.3:
 
 - Acknowledging: Faust acknowledges an event when its body raises or is cancelled,
   and commits past it. Here an event is acknowledged only after its body returned.
+- Holes: a batch that Faust throws away in a rebalance it takes for compacted records, and commits
+  past it. Here no event is handled before the ones before it (`contiguity`).
 - Writing the changelog: Faust buffers it and may commit without it. Here the record
   is awaited, through the same idempotent producer as everything else.
 - Reading it: each value carries the log place it is at, and an older value never
@@ -24,6 +26,7 @@ from cinelog_common.kafka.producer import Producer
 from cinelog_common.kafka.records import Record
 from loguru import logger
 
+from cinelog_merge.adapters.contiguity import Contiguity
 from cinelog_merge.adapters.faust_client import FaustSettings, build_app
 from cinelog_merge.adapters.faust_recovery import check_pin
 from cinelog_merge.adapters.table_values import frame, unframe
@@ -49,6 +52,7 @@ class FaustLedger:
         self.settings = settings
         self._producer = producer
         self._body = body
+        self._contiguity = Contiguity()
         self._app: Any = None
         self._table: Any = None
         self._starting: asyncio.Task[None] | None = None
@@ -70,7 +74,7 @@ class FaustLedger:
             self.settings.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.settings.folder, error) from error
-        self._app, self._table = build_app(self.settings, self._consume)
+        self._app, self._table = build_app(self.settings, self._consume, self._contiguity)
         self._app.loop = asyncio.get_running_loop()
         self._app.finalize()
         self._starting = asyncio.create_task(self._run(), name="ledger")
@@ -176,7 +180,13 @@ class FaustLedger:
         async for event in stream.events():
             if self._draining or self._failed:
                 await asyncio.Event().wait()
-            if await self._is_handled(_record(event.message)):
+            message, generation = event.message, self.generation
+            if not self._contiguity.admits(message.tp, message.offset):
+                self._fail(_hole(message))
+                continue
+            # Acknowledged after the partition went to another member, it would be committed although that
+            # member may have recovered the table without it.
+            if await self._is_handled(_record(message)) and generation == self.generation:
                 event.ack()
 
     async def _is_handled(self, record: Record) -> bool:
@@ -229,6 +239,14 @@ def _unwritable(folder: Path, error: OSError) -> PermanentError:
         f"The folder {folder} cannot be made: {error.strerror}.",
         category=Category.NOT_WRITABLE,
         action="Set the scratch folder to one that this process may write.",
+    )
+
+
+def _hole(message: Any) -> TransientError:
+    return TransientError(
+        f"Events are missing before {message.tp.topic}-{message.tp.partition} offset {message.offset}.",
+        category=Category.DEPENDENCY,
+        action="They are read again by themselves.",
     )
 
 

@@ -20,6 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from loguru import logger
 from mode.threads import WorkerThread
 
+from cinelog_merge.adapters.contiguity import Contiguity
 from cinelog_merge.adapters.faust_recovery import LedgerTableManager
 from cinelog_merge.adapters.table_values import place_of
 from cinelog_merge.domain.state import Place
@@ -104,8 +105,19 @@ class LedgerConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
     """Commits what was acknowledged."""
 
+    contiguity: Contiguity
+    """Set when the app is built; outlives the consumer, so that a hole is known again."""
+
     def _new_consumer_thread(self) -> Any:
         return LedgerConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        """Seek to what is committed, and expect just that next."""
+        await super().perform_seek()
+        self.contiguity.rewind(self._read_offset)
+
+    async def _add_gap(self, *_: Any) -> None:
+        """Note no gap: nothing is acknowledged that was not handled."""
 
     async def on_stop(self) -> None:
         """Commit for the last time; what it does not reach in time comes again."""
@@ -118,6 +130,12 @@ class LedgerTransport(driver.Transport):  # type: ignore[misc]
     """The way to Kafka, with our consumer."""
 
     Consumer = LedgerConsumer
+
+    def create_consumer(self, *arguments: Any, **options: Any) -> Any:
+        """Return the consumer, which tells the app's guard where it reads."""
+        consumer = super().create_consumer(*arguments, **options)
+        consumer.contiguity = self.app.contiguity
+        return consumer
 
 
 class LedgerBoot(faust.App.BootStrategy):  # type: ignore[misc]
@@ -136,7 +154,9 @@ class LedgerApp(faust.App):  # type: ignore[misc]
         return LedgerTransport(self.conf.broker_consumer, self)
 
 
-def build_app(settings: FaustSettings, consume: Callable[[Any], Awaitable[None]]) -> tuple[Any, Any]:
+def build_app(
+    settings: FaustSettings, consume: Callable[[Any], Awaitable[None]], contiguity: Contiguity
+) -> tuple[Any, Any]:
     """Return a Faust app that feeds its events to `consume`, and its table of jobs; nothing is started."""
     addresses = [f"kafka://{address}" for address in settings.bootstrap.split(",")]
     app = LedgerApp(
@@ -160,6 +180,7 @@ def build_app(settings: FaustSettings, consume: Callable[[Any], Awaitable[None]]
         web_enabled=False,
         TableManager=LedgerTableManager,
     )
+    app.contiguity = contiguity
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     table = LedgerTable(app, name=TABLE, key_type=bytes, value_type=bytes)
     app.tables.add(table)
