@@ -6,13 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from loguru import logger
 
 from cinelog_common.errors import Category, TransientError
 from cinelog_common.kafka import wakeups
+from cinelog_common.kafka.assignor import TopicwiseAssignor
 from cinelog_common.kafka.membership import GroupSettings, Listener
 from cinelog_common.kafka.records import Committed, Partition, Record
 from cinelog_common.kafka.translation import translated
@@ -27,7 +27,7 @@ LEAVE_S = 5.0
 class KafkaMember:
     """A `Member` on Kafka or the in-process broker.
 
-    The assignor is the sticky one: when a worker joins, the others keep most of their partitions and so
+    The assignor is a sticky one: when a worker joins, the others keep most of their partitions and so
     their running work. All members of a group must therefore be of this class.
     """
 
@@ -232,4 +232,4 @@ def _broken(consumer: AIOKafkaConsumer) -> bool:
 
 def _own_assignor() -> type[Any]:
     """Return a new class: aiokafka keeps the assignor's memory on the class, for all groups at once."""
-    return type("Sticky", (StickyPartitionAssignor,), {"member_assignment": None, "generation": -1})
+    return type("Assignor", (TopicwiseAssignor,), {"member_assignment": None, "generation": -1})
