@@ -288,6 +288,9 @@ MENDED: dict[str, str] = {
     "flipped.ts": "damaged",
     "backwards.ts": "ran backwards",
     "overlapping.ts": "with the time of another one",
+    "zero-durations.mkv": "with the time of another one",
+    "lying-matroska.mkv": "",
+    "lying-entry.mp4": "",
     "missing-stamps.ts": "",
     "no-times.h264": "",
     "lying-duration.mp4": "",
@@ -321,7 +324,7 @@ def test_what_can_be_mended_is_and_says_what_was_wrong(corpus: Corpus, name: str
     result = pictures_of(corpus.result(name))
 
     numbers = [picture.number for picture in result]
-    assert numbers[:40] == list(range(40))
+    assert numbers[:16] == list(range(16))
     known = [number for number in numbers if number is not None]
     assert name.startswith("flipped") or known == sorted(set(known))
     assert any(MENDED[name] in warning for warning in corpus.status(name).warnings) or not MENDED[name]

@@ -321,6 +321,22 @@ def test_what_is_no_film_is_refused(media: Any, tmp_path: Path, data: bytes, cat
     assert caught.value.category == category
 
 
+def test_a_picture_that_nobody_can_size_is_refused(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("vp9.webm", film_of(media, "vp9.webm"))
+    sizeless = tmp_path / "sizeless.webm"
+    # PixelWidth and PixelHeight become elements that nobody knows, and no picture can be decoded.
+    data = (
+        path.read_bytes().replace(b"\xb0\x81\x40", b"\xec\x81\x40").replace(b"\xba\x81\x30", b"\xec\x81\x30")
+    )
+    at = data.find(b"\x1f\x43\xb6\x75")
+    sizeless.write_bytes(data[:at] + data[at:].replace(b"\x49\x83\x42", b"\0\0\0"))
+
+    with pytest.raises(PermanentError) as caught:
+        media.demux([sizeless], tmp_path / "made")
+
+    assert caught.value.category == Category.DAMAGED
+
+
 def test_limits_are_kept(films: Any, media: Any, tmp_path: Path) -> None:
     path = films.make("closed.mp4")
 

@@ -98,8 +98,15 @@ def check_bytes(file: ArrivingFile, layout: Layout) -> None:
 
 
 def video_info(stream: VideoStream, first: VideoFrame | None) -> VideoInfo:
-    """Return what container, codec and first picture say of the picture."""
+    """Return what container, codec and first picture say of the picture.
+
+    Raises:
+        PermanentError: DAMAGED: nothing says how large it is.
+    """
     context = stream.codec_context
+    width, height = (context.width, context.height) if first is None else (first.width, first.height)
+    if min(width, height) <= 0:
+        raise refusals.damaged("nothing says how large its picture is, and none can be decoded")
     aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
     rate = frame_rate(stream)
     pixel_format = context.pix_fmt or "yuv420p"
@@ -109,8 +116,8 @@ def video_info(stream: VideoStream, first: VideoFrame | None) -> VideoInfo:
         order = "tt"
     return VideoInfo(
         codec=context.codec.canonical_name,
-        width=context.width,
-        height=context.height,
+        width=width,
+        height=height,
         time_base=(time_base.numerator, time_base.denominator),
         frame_rate=(rate.numerator, rate.denominator) if rate else (0, 1),
         pixel_format=pixel_format,

@@ -34,6 +34,12 @@ class Chosen(Value, frozen=True, kw_only=True):
 
 def choose_recipe(settled: Settled, video: VideoInfo, pools: Pools) -> Chosen | Failure:
     """Return the recipe for a source's picture, or why there is none."""
+    if min(video.width, video.height, *video.time_base) <= 0:
+        return Failure(
+            category=Category.DAMAGED,
+            message="The source does not say how large its picture is, or how its time counts.",
+            action="Get the file again from where it came from; this copy is not whole.",
+        )
     family, warnings = _family(settled, pools)
     if family is None:
         return Failure(

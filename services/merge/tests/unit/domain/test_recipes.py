@@ -201,3 +201,11 @@ def test_the_level_and_the_cap_fit_each_other(codec: str) -> None:
 
     assert one.level
     assert one.max_rate_k > 10_000
+
+
+@pytest.mark.parametrize("video", [of_size(0, 0), of_size(1920, 0), replace(FILM, time_base=(1, 0))])
+def test_a_picture_without_size_or_time_is_refused_and_nothing_raises(video: VideoInfo) -> None:
+    refused = choose_recipe(settle(Options()), video, CPU)
+
+    assert isinstance(refused, Failure)
+    assert refused.category == Category.DAMAGED

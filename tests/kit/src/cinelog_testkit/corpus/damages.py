@@ -3,6 +3,7 @@
 import struct
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from cinelog_testkit.corpus.films import OPEN, Film, Voice, write_film
 from cinelog_testkit.corpus.sources import Maker, joined
@@ -12,6 +13,11 @@ _FASTSTART = {"movflags": "faststart"}
 _MP2 = (Voice(codec="mp2"),)
 _TS = Film(options={"x264-params": OPEN}, voices=_MP2)
 _MP4 = Film(container=_FASTSTART)
+
+
+def _film(**fields: Any) -> Maker:
+    film = Film(**fields)
+    return lambda path: write_film(path, film)
 
 
 def _cut(film: Film, share: float) -> Maker:
@@ -57,6 +63,26 @@ def _lying_count(path: Path) -> None:
         if kind == b"stsz":
             struct.pack_into(">I", data, at + 8, 0xFFFFFFF0)
     path.write_bytes(bytes(data))
+
+
+def _bursts() -> tuple[int, ...]:
+    """Pictures at 24 a second, and four bursts of 2000 a second."""
+    times, at = [], 0
+    for n in range(96):
+        times.append(at)
+        at += 1 if n % 24 > 17 else 83
+    return tuple(times)
+
+
+def _lying_matroska(path: Path) -> None:
+    """Say in the container's header that the picture has 255 columns and rows."""
+    data = write_film(path, Film()).read_bytes()
+    for name in (b"\xb0\x81\xa0", b"\xba\x81\x60"):
+        assert name in data
+    # PixelWidth and PixelHeight (RFC 9559 5.1.4.1.28): one byte each here, so no room for more than 255.
+    path.write_bytes(
+        data.replace(b"\xb0\x81\xa0", b"\xb0\x81\xff", 1).replace(b"\xba\x81\x60", b"\xba\x81\xff", 1)
+    )
 
 
 def _huge_stream(path: Path) -> None:
@@ -152,6 +178,12 @@ HOSTILE: dict[str, Maker] = {
     ),
     "huge-picture.avi": _huge_stream,
     "no-durations.mp4": _without_durations,
+    # Matroska counts milliseconds, so that half of these pictures last no time at all.
+    "zero-durations.mkv": _film(
+        frames=96, rate=Fraction(2000), times=_bursts(), time_base=Fraction(1, 2000), gop=24
+    ),
+    "lying-matroska.mkv": _lying_matroska,
+    "lying-entry.mp4": _patched(_MP4, {(b"stsd", 8 + 32): b"\xff\xff\xff\xff"}),
     "backwards.ts": _backwards_stamps,
     "overlapping.ts": joined(Film(voices=_MP2), Film(first_number=96, offset_s=Fraction(4), voices=_MP2)),
     "missing-stamps.ts": _without_stamps,

@@ -1,5 +1,6 @@
 """Sound sources, one a kind: whatever a user may reasonably bring. By file name, how each is made."""
 
+import os
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import partial
@@ -17,7 +18,6 @@ Maker = Callable[[Path], object]
 
 _MS = Fraction(1, 1000)
 _X265 = "log-level=none:bframes=3:scenecut=0:b-adapt=0:rc-lookahead=8"
-_AV1 = {"preset": "11", "svtav1-params": "lp=1"}
 _HDR = (
     ":colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:hdr10=1:repeat-headers=1"
     ":master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
@@ -29,6 +29,12 @@ _BEHIND = Fraction(4) + Fraction(2, 24)
 _OPUS = (Voice(codec="libopus"),)
 _H264_OPEN = {"x264-params": OPEN}
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+delay_moov"}
+
+
+def _av1(**fields: Any) -> Maker:
+    # Its log goes straight to standard error.
+    os.environ.setdefault("SVT_LOG", "1")
+    return _film(codec="libsvtav1", options={"preset": "11", "svtav1-params": "lp=1"}, **fields)
 
 
 def _film(**fields: Any) -> Maker:
@@ -156,8 +162,8 @@ PICTURES: dict[str, Maker] = {
     "plain.mkv": _film(options=_H264_OPEN),
     "vp8.webm": _film(codec="libvpx", options={**_VPX, "deadline": "good", "cpu-used": "5"}, voices=_OPUS),
     "vp9.webm": _film(codec="libvpx-vp9", options=_VPX, voices=_OPUS),
-    "av1.mkv": _film(codec="libsvtav1", options=_AV1, voices=_OPUS),
-    "av1.mp4": _film(codec="libsvtav1", options=_AV1),
+    "av1.mkv": _av1(voices=_OPUS),
+    "av1.mp4": _av1(),
     "hdr10.mp4": _film(
         codec="libx265",
         options={"x265-params": _X265 + _HDR},
