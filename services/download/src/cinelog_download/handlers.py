@@ -24,6 +24,7 @@ from loguru import logger
 
 from cinelog_download.domain import facts
 from cinelog_download.domain.demuxing import (
+    CoverFound,
     Finished,
     FragmentCut,
     Limits,
@@ -237,6 +238,10 @@ class _Shelf:
     async def take(self, message: Message) -> None:
         """Store and tell one message."""
         match message:
+            case CoverFound():
+                key = keys.cover(self._command.job, self._command.run)
+                await self._store(key, Path(message.path))
+                self._background = msgspec.structs.replace(self._background, cover_key=key)
             case Probed():
                 event = facts.source_probed(self._command, message, self._background)
                 await self._announcer.announce(event)

@@ -48,6 +48,8 @@ class JoinOrder(Value, frozen=True, kw_only=True):
     title: str = ""
     tags: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
+    cover: str | None = None
+    """A file with a picture for the result, JPEG or PNG."""
     verify: str = "seams"
 
 

@@ -4,6 +4,7 @@ They are small and quickly made. Needs PyAV.
 """
 
 import array
+import io
 import random
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,6 +13,7 @@ from typing import Any
 
 import av
 import msgspec
+from av.stream import Disposition
 from cinelog_common.cmaf.testing import numbered_frame
 
 X264 = {"preset": "ultrafast", "x264-params": "bframes=2:b-adapt=0:scenecut=0"}
@@ -55,6 +57,8 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     chapters: tuple[tuple[float, str], ...] = ()
     """Where each begins, in seconds, and its title."""
+    cover: bytes = b""
+    """A JPEG that the file carries for itself."""
     black: int = 0
     """So many pictures from the first on are black, and hold no number."""
 
@@ -72,11 +76,35 @@ def make_film(path: Path, film: Film | None = None) -> Path:
             container.metadata["title"] = film.title
         container.metadata.update(film.tags)
         _mark(container, film)
+        cover = _cover(container, film)
         pictures = _pictures(container, film) if film.times else iter(())
         sounds = _sounds(container, film) if film.layout else iter(())
+        for packet in cover:
+            container.mux(packet)
         for packet in _by_time(pictures, sounds):
             container.mux(packet)
     return path
+
+
+def _cover(container: Any, film: Film) -> Iterator[Any]:
+    if not film.cover:
+        return
+    with av.open(io.BytesIO(film.cover), "r", format="jpeg_pipe") as picture:
+        stream = container.add_stream_from_template(picture.streams.video[0], opaque=True)
+        stream.disposition = Disposition.attached_pic
+        packet = next(iter(picture.demux(video=0)))
+        packet.stream = stream
+        yield packet
+
+
+def jpeg(width: int = 64, height: int = 64) -> bytes:
+    """Return a small picture."""
+    frame = numbered_frame(7, width=width, height=height).reformat(format="yuvj420p")
+    frame.time_base = Fraction(1, 1)
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
+    encoder.time_base = Fraction(1, 1)
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 
 
 def _mark(container: Any, film: Film) -> None:

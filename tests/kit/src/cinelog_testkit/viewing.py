@@ -13,6 +13,7 @@ from typing import Any
 import av
 import msgspec
 from av.packet import Packet
+from av.stream import Disposition
 from cinelog_common.cmaf.fragments import read_fragment
 from cinelog_common.cmaf.hlsparsing import attributes, parse_playlist, unquoted
 from cinelog_common.cmaf.hlsvalidation import validate
@@ -57,7 +58,7 @@ def view(path: Path) -> Viewing:
     """Decode a whole file."""
     viewing = Viewing()
     with av.open(str(path)) as container:
-        if container.streams.video:
+        if any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video):
             viewing = _seen(container, viewing)
     with av.open(str(path)) as container:
         return _heard(container, viewing) if container.streams.audio else viewing

@@ -136,6 +136,7 @@ class AssembleOutput(Command, frozen=True, kw_only=True):
     title: str = ""
     tags: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
+    cover_key: str = ""
     verify: str = "seams"
     max_segment_s: float = 8.0
 

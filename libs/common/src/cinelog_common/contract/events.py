@@ -63,6 +63,8 @@ class SourceProbed(Event, frozen=True, kw_only=True):
     audio: tuple[AudioInfo, ...] = ()
     tags: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
+    cover_key: str = ""
+    """A picture that the source carries for itself, JPEG or PNG, in the object store."""
     warnings: tuple[str, ...] = ()
 
 

@@ -26,6 +26,11 @@ def bundle(job: str, run: int, n: int, generation: int = 0) -> str:
     return f"jobs/{job}/{run}/source/{n:06d}.g{generation}.pkts"
 
 
+def cover(job: str, run: int) -> str:
+    """The picture that the source carries for itself."""
+    return f"jobs/{job}/{run}/source/cover"
+
+
 def encoded_prefix(job: str, run: int, recipe: str, name: str) -> str:
     """Everything of one rendition or track."""
     return f"jobs/{job}/{run}/encoded/{recipe}/{name}/"

@@ -13,6 +13,7 @@ from cinelog_common.errors import Category, PermanentError
 PROFILES = ("web", "ladder", "original", "audio")
 CODECS = ("h264", "hevc", "av1", "vp9")
 CONTAINERS = ("hls", "mp4", "webm")
+AUDIO_FORMATS = ("m4a", "mp3", "opus")
 PRESETS = (
     "ultrafast",
     "superfast",
@@ -31,6 +32,9 @@ PRIORITIES = ("high", "normal", "bulk")
 LADDER_HEIGHTS = (1080, 720, 480)
 SCHEMES = ("http", "https", "file", "upload", "object")
 
+_SOUNDS = {"m4a": ("aac", 128), "mp3": ("mp3", 192), "opus": ("opus", 128)}
+"""By audio format: its codec, and kbit/s for stereo."""
+_MAX_MP3_K = 320
 _DEFAULT_CRF = {"h264": 23, "hevc": 26, "av1": 32, "vp9": 33}
 _MAX_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
 _VENDOR_CODECS = {
@@ -96,7 +100,7 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
     if options.profile in {"original", "audio"}:
         _refuse_picture_options(options)
     codec = options.codec or "h264"
-    containers = options.containers or _default_containers(options.profile, codec)
+    containers = options.containers or _default_containers(options, codec)
     _check_containers(options, codec, containers)
     _check_hardware(options, codec, vendors)
     segment_s = 4.0 if options.segment_s is None else options.segment_s
@@ -184,6 +188,7 @@ def _check_names(options: Options) -> None:
         ("vendor", options.vendor, VENDORS),
         ("priority", options.priority, PRIORITIES),
         ("verify", options.verify, ("seams", "full")),
+        ("audio format", options.audio_format, AUDIO_FORMATS),
         ("on_damage", options.on_damage, ON_DAMAGE),
     ):
         if value is not None and value not in allowed:
@@ -216,14 +221,22 @@ def _refuse_picture_options(options: Options) -> None:
             f"The profile {options.profile!r} encodes no picture, so it can require no hardware.",
             "Leave hardware out or choose the profile web.",
         )
-    if options.profile == "audio" and options.containers not in {None, ("mp4",)}:
-        raise InvalidOptionsError("The profile 'audio' makes an M4A file.", "Leave the container out.")
+    if options.profile == "audio" and (
+        options.containers not in {None, ("mp4",)}
+        or (options.containers is not None and options.audio_format not in {None, "m4a"})
+    ):
+        raise InvalidOptionsError(
+            "The profile 'audio' makes one file: M4A, MP3 or Opus.",
+            "Leave the container out, and choose an audio format.",
+        )
     if options.containers and "webm" in options.containers:
         raise InvalidOptionsError("The profile 'original' makes MP4 and HLS.", "Choose hls or mp4.")
 
 
-def _default_containers(profile: str, codec: str) -> tuple[str, ...]:
-    if profile in {"original", "audio"}:
+def _default_containers(options: Options, codec: str) -> tuple[str, ...]:
+    if options.profile == "audio":
+        return ({"mp3": "mp3", "opus": "opus"}.get(options.audio_format or "", "mp4"),)
+    if options.profile == "original":
         return ("mp4",)
     return ("webm",) if codec == "vp9" else ("hls", "mp4")
 
@@ -295,6 +308,15 @@ def _audio(options: Options, containers: tuple[str, ...]) -> AudioRecipe:
     if bitrate is not None and not 32 <= bitrate <= 512:
         raise InvalidOptionsError(
             f"An audio bitrate of {bitrate} kbit/s is out of range.", "Choose 32 to 512."
+        )
+    if options.profile == "audio":
+        codec, usual = _SOUNDS[options.audio_format or "m4a"]
+        if codec == "mp3" and bitrate is not None and bitrate > _MAX_MP3_K:
+            raise InvalidOptionsError(f"MP3 ends at {_MAX_MP3_K} kbit/s.", "Choose 32 to 320, or opus.")
+        return AudioRecipe(codec=codec, bitrate_k=bitrate or usual)
+    if options.audio_format is not None:
+        raise InvalidOptionsError(
+            f"An audio format means nothing to the profile {options.profile!r}.", "Choose the profile audio."
         )
     if options.profile == "original":
         if bitrate is not None:

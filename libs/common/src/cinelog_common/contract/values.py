@@ -49,6 +49,8 @@ class Options(Value, frozen=True, kw_only=True):
     title: str | None = None
     on_damage: str = "fail"
     """What to do with a source that is partly broken: `fail`, or `salvage` what can be shown."""
+    audio_format: str | None = None
+    """Of the profile `audio`: the file that is made, `m4a`, `mp3` or `opus`."""
 
 
 class VideoInfo(Value, frozen=True, kw_only=True):
@@ -98,6 +100,7 @@ class AudioRecipe(Value, frozen=True, kw_only=True):
     mode: str = "encode"
     """`encode`, `copy` (as it is, where the container can hold it) or `none`."""
     codec: str = "aac"
+    """`aac`, `opus` or `mp3`."""
     bitrate_k: int = 128
 
     @property

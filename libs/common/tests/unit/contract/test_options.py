@@ -255,3 +255,21 @@ def test_sound_headers_and_formats_are_taken() -> None:
 def test_a_format_that_is_none_is_refused(form: str) -> None:
     with pytest.raises(InvalidOptionsError):
         check_source(Source(url="https://a.example", format=form))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "codec", "container", "bitrate_k"),
+    [
+        (None, "aac", "mp4", 128),
+        ("m4a", "aac", "mp4", 128),
+        ("mp3", "mp3", "mp3", 192),
+        ("opus", "opus", "opus", 128),
+    ],
+)
+def test_each_audio_format_has_its_codec_and_bitrate(
+    wanted: str | None, *, codec: str, container: str, bitrate_k: int
+) -> None:
+    settled = settle(Options(profile="audio", audio_format=wanted))
+
+    assert (settled.audio.codec, settled.audio.bitrate_k) == (codec, bitrate_k)
+    assert settled.containers == (container,)

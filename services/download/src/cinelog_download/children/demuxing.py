@@ -6,6 +6,7 @@ behind where there are two, and whatever they complete is written and told at on
 
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import av
@@ -23,7 +24,7 @@ from cinelog_download.children.reading import ArrivingFile, Ask
 from cinelog_download.children.sources import VIDEO, Bearings, Reopen, Roles, Source, Taken, Way, paced
 from cinelog_download.children.units import Tell
 from cinelog_download.children.watching import Eye
-from cinelog_download.domain.demuxing import DemuxOrder, Finished, Probed, StreamSeen
+from cinelog_download.domain.demuxing import CoverFound, DemuxOrder, Finished, Probed, StreamSeen
 
 _FIRST_PACKETS = 96
 """Packets of the picture that are decoded at most to see its first one."""
@@ -61,6 +62,7 @@ class Demuxing:
         sources = self._sources(film)
         if not sources:
             raise refusals.not_media()
+        self._find_cover()
         self._deliver(sources, film)
 
     def _sources(self, film: Opened | None) -> list[Source]:
@@ -89,6 +91,14 @@ class Demuxing:
             return None if number is None else (number, probing.open_input(file, self._order.limits))
 
         return reopen
+
+    def _find_cover(self) -> None:
+        """Give out the first picture that an input carries for itself, such as a record's sleeve."""
+        cover = next(filter(None, map(probing.cover_of, self._opened)), None)
+        if cover is not None and not self._order.probe:
+            path = Path(self._order.folder) / "cover"
+            path.write_bytes(cover)
+            self._tell(CoverFound(path=str(path)))
 
     def _look(self, film: Opened | None, eye: Eye | None) -> None:
         """Tell what is expected of what was opened, without reading on."""

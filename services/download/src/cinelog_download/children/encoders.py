@@ -9,8 +9,10 @@ from cinelog_common.contract.values import AudioRecipe, Value
 
 from cinelog_download.children import refusals
 
-_ENCODERS = {"aac": ("aac", "fltp"), "opus": ("libopus", "flt")}
-_AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
+_ENCODERS = {"aac": ("aac", "fltp"), "opus": ("libopus", "flt"), "mp3": ("libmp3lame", "fltp")}
+_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000})
+"""Of AAC and MP3, up to what we keep; Opus has only 48 kHz."""
+_MOST_CHANNELS = {"aac": 6, "opus": 6, "mp3": 2}
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0"}
 _GLOBAL_HEADER = 1 << 22
 """AV_CODEC_FLAG_GLOBAL_HEADER."""
@@ -27,8 +29,9 @@ class Voice(Value, frozen=True, kw_only=True):
 def voice_for(recipe: AudioRecipe, *, rate: int, channels: int) -> Voice:
     """Return the encoder's input for a source: its own rate up to 48 kHz, its channels up to 5.1."""
     _, sample_format = _ENCODERS[recipe.codec]
-    kept = rate if recipe.codec == "aac" and rate in _AAC_RATES else 48_000
-    return Voice(rate=kept, layout=_LAYOUTS.get(channels, "5.1"), format=sample_format)
+    kept = rate if recipe.codec != "opus" and rate in _RATES else 48_000
+    layout = _LAYOUTS.get(min(channels, _MOST_CHANNELS[recipe.codec]), "5.1")
+    return Voice(rate=kept, layout=layout, format=sample_format)
 
 
 def bit_rate(recipe: AudioRecipe, channels: int) -> int:

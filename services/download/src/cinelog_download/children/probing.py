@@ -29,6 +29,8 @@ MOST_VOICES = 8
 _MOST_TAGS, _MOST_CHAPTERS = 64, 1000
 _NAME_CHARS, _VALUE_CHARS = 200, 2000
 """All of it travels in one message, which has an end: some files carry books in their comments."""
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG")
+_COVER_BYTES = 8 << 20
 _FIELD_ORDERS = {0: "progressive", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 """AVFieldOrder; what is not said is taken as progressive."""
 
@@ -211,6 +213,24 @@ def chapters_of(container: InputContainer) -> tuple[Chapter, ...]:
         start, end = float(chapter["start"] * base), float(chapter["end"] * base)
         found.append(Chapter(start_s=start, end_s=end, title=title))
     return tuple(found)
+
+
+def cover_of(opened: Opened) -> bytes | None:
+    """Return the picture that an input carries for itself, as JPEG or PNG; None if there is none.
+
+    libavformat gives it out before anything else: nothing is read on for it.
+    """
+    covers = (
+        stream for stream in opened.container.streams.video if stream.disposition & Disposition.attached_pic
+    )
+    stream = next(covers, None)
+    if stream is None:
+        return None
+    try:
+        data = bytes(next(iter(opened.container.demux(stream)), b""))
+    except av.error.FFmpegError:
+        return None
+    return data if data.startswith(_PICTURES) and len(data) <= _COVER_BYTES else None
 
 
 def left_out(container: InputContainer, *, heard: int) -> list[str]:

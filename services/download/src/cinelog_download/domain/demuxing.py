@@ -102,6 +102,12 @@ class Probed(Told, frozen=True, kw_only=True, tag="probed"):
     warnings: tuple[str, ...] = ()
 
 
+class CoverFound(Told, frozen=True, kw_only=True, tag="cover"):
+    """The picture that the source carries for itself lies at `path`; told before `Probed`, if at all."""
+
+    path: str
+
+
 class UnitCut(Told, frozen=True, kw_only=True, tag="unit"):
     """The bundle of unit `n` lies at `path`."""
 
@@ -172,7 +178,7 @@ class Refused(Told, frozen=True, kw_only=True, tag="refused"):
     transient: bool = False
 
 
-Message = Needed | Probed | UnitCut | TrackBegun | FragmentCut | TrackDone | Finished | Refused
+Message = Needed | CoverFound | Probed | UnitCut | TrackBegun | FragmentCut | TrackDone | Finished | Refused
 
 
 class Extent(Value, frozen=True, kw_only=True):

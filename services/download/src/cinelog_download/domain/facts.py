@@ -41,6 +41,7 @@ class Background(Value, frozen=True, kw_only=True):
     duration_s: float | None = None
     tags: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
+    cover_key: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -78,6 +79,7 @@ def source_probed(command: FetchSource, probed: Probed, background: Background) 
         audio=probed.audio,
         tags={**background.tags, **probed.tags},
         chapters=probed.chapters or background.chapters,
+        cover_key=background.cover_key,
         warnings=background.warnings + probed.warnings,
     )
     return bounded(event)

@@ -17,6 +17,8 @@ _TYPES = {
     "mp4": "video/mp4",
     "m4s": "video/mp4",
     "m4a": "audio/mp4",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
     "webm": "video/webm",
     "weba": "audio/webm",
     "jpg": "image/jpeg",
@@ -30,7 +32,7 @@ _OPAQUE = "application/octet-stream"
 _YEAR_S = 31_536_000
 _UNSAFE_NAME = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|]+')
 _BEYOND_ASCII = re.compile(r"[^\x20-\x7e]+|%+")
-_MAIN = frozenset({"mp4", "webm", "m4a"})
+_MAIN = frozenset({"mp4", "webm", "m4a", "mp3", "opus"})
 """Of these a run makes one each, so the title alone names it."""
 
 

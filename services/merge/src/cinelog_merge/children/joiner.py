@@ -22,6 +22,8 @@ from cinelog_merge.children.texts import chapter_track
 from cinelog_merge.domain.naming import marks, told_tags
 from cinelog_merge.ports import JoinAnswer, Joined, JoinFile, JoinOrder, JoinPart
 
+_SOUND_FILES = (".mp3", ".opus")
+
 
 def handle(payload: bytes, send: Send) -> None:
     """Answer one order."""
@@ -73,15 +75,19 @@ def _join(order: JoinOrder) -> list[Joined]:
 
 def _copies_last(files: tuple[JoinFile, ...]) -> list[JoinFile]:
     """Put what is remuxed first: the joined file itself is renamed into the last one."""
-    return sorted(files, key=lambda file: not file.name.endswith(".webm"))
+    return sorted(files, key=lambda file: not file.name.endswith((".webm", *_SOUND_FILES)))
 
 
 def _finished(order: JoinOrder, file: JoinFile, base: Path, report: JoinReport) -> Joined:
     path = Path(order.folder) / file.name
-    if file.name.endswith(".webm"):
+    if path.suffix == ".webm":
         from cinelog_common.cmaf.webm import remux
 
         remux(base, path)
+    elif path.suffix in _SOUND_FILES:
+        from cinelog_common.cmaf.soundfiles import write_sound
+
+        write_sound(base, path, cover=_cover(order))
     else:
         base.rename(path)
     picture = next((part for part in order.parts if part.kind == "video"), None)
@@ -151,7 +157,17 @@ def _look(path: Path, plan: JoinPlan, *, verify: str, expected: int) -> None:
 def _tags(order: JoinOrder, duration_s: float) -> JoinTags:
     told = told_tags(order.tags)
     told["title"] = order.title or told.get("title", "")
-    return replace(JoinTags(chapters=marks(order.chapters, duration_s)), **told)
+    return replace(JoinTags(chapters=marks(order.chapters, duration_s), cover=_cover(order)), **told)
+
+
+def _cover(order: JoinOrder) -> bytes:
+    """Return the picture for the result; nothing if it is none, for it never keeps a film from its end."""
+    if order.cover is None:
+        return b""
+    from cinelog_common.cmaf.soundfiles import is_picture
+
+    data = Path(order.cover).read_bytes()
+    return data if is_picture(data) else b""
 
 
 if __name__ == "__main__":

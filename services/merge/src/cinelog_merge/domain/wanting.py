@@ -233,6 +233,7 @@ def _assemble(state: LedgerState, settled: Settled, recipe: Recipe | None, exten
         title=_title(state),
         tags=probed.tags if probed else {},
         chapters=probed.chapters if probed else (),
+        cover_key=probed.cover_key if probed else "",
         verify=settled.verify,
         max_segment_s=settled.max_segment_s,
     )

@@ -98,7 +98,8 @@ class OutputAssembler:
             best = material.pictures[:1]
             files = _file_names(command.containers, has_picture=bool(best))
             order = await self._order(command, folder, material, (*best, *material.sounds))
-            joined = await self._joiner.join(_making(order, files, command))
+            cover = await self._cover(command, folder)
+            joined = await self._joiner.join(_making(order, files, command, cover))
             for other in material.pictures[1:]:
                 # What no file is made of is played all the same.
                 await self._joiner.join(await self._order(command, folder, material, (other,)))
@@ -136,6 +137,15 @@ class OutputAssembler:
             init_hashes=tuple(piece.init_hash for piece in pieces),
             language=strand.track.language if strand.track else None,
         )
+
+    async def _cover(self, command: AssembleOutput, folder: Path) -> str | None:
+        """Return a file with the source's own picture; a result without one is a result all the same."""
+        if not command.cover_key:
+            return None
+        try:
+            return str(await self._within_reach(command.cover_key, folder / "cover"))
+        except TransientError:
+            return None
 
     async def _within_reach(self, key: str, path: Path) -> Path:
         """Return a file of this machine with the object's content: the store's own, if it has files."""
@@ -185,7 +195,9 @@ class OutputAssembler:
         return _hls_output(base + MASTER, material)
 
 
-def _making(order: JoinOrder, files: tuple[JoinFile, ...], command: AssembleOutput) -> JoinOrder:
+def _making(
+    order: JoinOrder, files: tuple[JoinFile, ...], command: AssembleOutput, cover: str | None
+) -> JoinOrder:
     return JoinOrder(
         folder=order.folder,
         parts=order.parts,
@@ -193,6 +205,7 @@ def _making(order: JoinOrder, files: tuple[JoinFile, ...], command: AssembleOutp
         title=command.title,
         tags=command.tags,
         chapters=command.chapters,
+        cover=cover,
         verify=order.verify,
     )
 
@@ -238,7 +251,7 @@ def _check_one_init(pieces: Sequence[Piece]) -> None:
 def _file_names(containers: Sequence[str], *, has_picture: bool) -> tuple[JoinFile, ...]:
     files = [container for container in containers if container != "hls"]
     if files and not has_picture:
-        suffix = "webm" if "webm" in files else "m4a"
+        suffix = next((name for name in ("webm", "mp3", "opus") if name in files), "m4a")
         return (JoinFile(name=f"audio.{suffix}", kind="audio"),)
     return tuple(JoinFile(name=f"video.{container}", kind=container) for container in files)
 

@@ -61,6 +61,7 @@ class OptionsModel(BaseModel):
     preset: Text | None = Field(default=None, json_schema_extra=_one_of(*contract.PRESETS))
     crf: StrictInt | None = Field(default=None, description="Constant quality: lower is better and larger.")
     audio_bitrate_k: StrictInt | None = Field(default=None, description="kbit/s, 32 to 512.")
+    audio_format: Text | None = Field(default=None, json_schema_extra=_one_of(*contract.AUDIO_FORMATS))
     hardware: Text = Field(default="auto", json_schema_extra=_one_of(*contract.HARDWARE))
     vendor: Text | None = Field(default=None, json_schema_extra=_one_of(*contract.VENDORS))
     priority: Text = Field(default="normal", json_schema_extra=_one_of(*contract.PRIORITIES))
