@@ -19,9 +19,13 @@ def job_id_of_event(ce_source: str, ce_id: str) -> str:
     return name_id("ce", ce_source, ce_id)
 
 
-def job_id_of_position(topic: str, partition: int, offset: int) -> str:
-    """Return the job id of a plain request: its place in the log is its only name."""
-    return name_id("log", topic, partition, offset)
+def job_id_of_position(topic: str, partition: int, offset: int, *, epoch: int = 1) -> str:
+    """Return the job id of a plain request: its place in the log is its only name.
+
+    A log that is made anew counts from zero again, so its `epoch` belongs to the name from the second on.
+    """
+    again = (epoch,) if epoch > 1 else ()
+    return name_id("log", topic, partition, offset, *again)
 
 
 def job_id_of_key(account: str, idempotency_key: str) -> str:

@@ -22,9 +22,10 @@ SERVICE = "admission"
 class Admission:
     """Handles the records of `cinelog.jobs.requested`."""
 
-    def __init__(self, log: Log, clock: Clock, *, account: str = "local") -> None:
+    def __init__(self, log: Log, clock: Clock, *, account: str = "local", epoch: int = 1) -> None:
         self._announcer = Announcer(log, service=SERVICE, clock=clock)
         self._account = account
+        self._epoch = epoch
         self._letters = DeadLetters(log, clock=clock)
 
     async def handle(self, record: Record) -> None:
@@ -34,7 +35,7 @@ class Admission:
             PermanentError: It is none, or asks for what cannot be; `refuse` it.
             TransientError: The log does not take it now.
         """
-        place = Place(topic=record.topic, partition=record.partition, offset=record.offset)
+        place = Place(topic=record.topic, partition=record.partition, offset=record.offset, epoch=self._epoch)
         # The record's own time, so that a request admitted twice is the same event to the letter.
         requested = parse_request(
             record.headers,

@@ -113,7 +113,7 @@ class Ledger:
             ReaderSettings(bootstrap=platform.bootstrap, topics=(topics.WORKERS,), client_id="ledger"),
             self._workers.take,
         )
-        admission = Admission(log, clock, account=options.account)
+        admission = Admission(log, clock, account=options.account, epoch=platform.epoch)
         self._admission = EventConsumer(
             GroupSettings(
                 bootstrap=platform.bootstrap,

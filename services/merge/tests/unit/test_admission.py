@@ -43,6 +43,17 @@ def test_one_json_line_becomes_a_request_in_the_ledgers_log_keyed_by_its_job() -
     assert requested.requested_ms == 1_000
 
 
+def test_a_request_at_the_same_place_of_a_new_log_is_another_job() -> None:
+    jobs = set()
+    for epoch in (1, 2):
+        log = FakeLog({topics.EVENTS: 1})
+        admission = Admission(FakeProducer(log), ManualClock(), epoch=epoch)
+        asyncio.run(admission.handle(_record(b'{"source": "http://example.org/a.mp4"}')))
+        jobs.update(record.key for record in log.records(topics.EVENTS))
+
+    assert len(jobs) == 2
+
+
 def test_a_request_admitted_twice_is_the_same_event() -> None:
     world = World()
     record = _record(b'{"source": "http://example.org/a.mp4"}')

@@ -27,6 +27,8 @@ class Place(Value, frozen=True, kw_only=True):
     topic: str
     partition: int
     offset: int
+    epoch: int = 1
+    """The log's epoch: how often it was made anew."""
 
 
 class InvalidRequestError(PermanentError):
@@ -63,7 +65,7 @@ def parse_request(
     if ce_source and ce_id:
         job = job_id_of_event(ce_source, ce_id)
     else:
-        job = job_id_of_position(place.topic, place.partition, place.offset)
+        job = job_id_of_position(place.topic, place.partition, place.offset, epoch=place.epoch)
     source, options = parse_body(document)
     return JobRequested(
         job=job,

@@ -17,6 +17,15 @@ def test_ids_never_change_between_versions() -> None:
     assert job_id_of_event("s", "1") == "80292351-60ab-5fea-b7e0-bfbe950efd26"
 
 
+def test_the_same_place_in_a_log_that_was_made_anew_is_another_job() -> None:
+    """It would find the first one's manifest, and show its film."""
+    places = {job_id_of_position("t", 0, 7, epoch=epoch) for epoch in (1, 2, 3)}
+
+    assert len(places) == 3
+    assert job_id_of_position("t", 0, 7) in places
+    assert job_id_of_position("t", 0, 7) == job_id_of_position("t", 0, 7, epoch=0)
+
+
 def test_the_three_ways_to_a_job_never_meet() -> None:
     ids = {job_id_of_event("a", "b"), job_id_of_key("a", "b"), job_id_of_position("a", 0, 0)}
 
