@@ -73,6 +73,12 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
 
+class Brought:
+    """What one attempt had of the source in the end, what was there before included."""
+
+    size_bytes = 0
+
+
 class FetchHandler:
     """Carries out `FetchSource`. Safe to run any number of times, and to be stopped at any point."""
 
@@ -99,25 +105,28 @@ class FetchHandler:
         await folder.remove()
 
     async def _fetch(self, command: FetchSource, folder: RunFolder) -> None:
-        begun = False
+        had = -1
         while True:
+            brought = Brought()
             resolved = await self._tools.resolver.resolve(command.source)
             try:
-                await self._bring_in(command, resolved, folder)
+                await self._bring_in(command, resolved, folder, brought)
                 return
             except PermanentError as error:
-                # Signed addresses of pages expire; asking the page again, once, gives new ones.
+                # Signed addresses of pages expire: the page is asked anew as long as that brings more.
                 expired = error.category == Category.SOURCE_FORBIDDEN and resolved.extractor != "direct"
-                if begun or not expired:
+                if brought.size_bytes <= had or not expired:
                     raise
+                had = brought.size_bytes
                 logger.bind(action="source.expired", job_id=command.job).info("Resolving the source again")
-                begun = True
                 await folder.prepare()
             finally:
                 await self._tools.resolver.release(resolved)
 
-    async def _bring_in(self, command: FetchSource, resolved: Resolved, folder: RunFolder) -> None:
-        async with self._open(resolved, folder) as fetches, self._progress(command, fetches):
+    async def _bring_in(
+        self, command: FetchSource, resolved: Resolved, folder: RunFolder, brought: Brought
+    ) -> None:
+        async with self._open(resolved, folder, brought) as fetches, self._progress(command, fetches):
             plan = await self._plan(command, resolved, fetches)
             sizes = [fetch.size for fetch in fetches]
             background = facts.Background(
@@ -152,13 +161,16 @@ class FetchHandler:
             )
 
     @asynccontextmanager
-    async def _open(self, resolved: Resolved, folder: RunFolder) -> AsyncIterator[list[Fetch]]:
+    async def _open(
+        self, resolved: Resolved, folder: RunFolder, brought: Brought
+    ) -> AsyncIterator[list[Fetch]]:
         fetches: list[Fetch] = []
         try:
             for number, wanted in enumerate(resolved.inputs):
                 fetches.append(await self._tools.fetcher.open(wanted, folder.part(number)))
             yield fetches
         finally:
+            brought.size_bytes = sum(fetch.bytes_fetched for fetch in fetches)
             for fetch in fetches:
                 await fetch.close()
 

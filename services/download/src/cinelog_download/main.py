@@ -78,6 +78,7 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
     return FetchPolicy(
         addresses=AddressPolicy(allow_private=settings.allow_private_sources),
         chunk_bytes=settings.chunk_bytes,
+        rate_bps=settings.limit_rate,
         connect_timeout_s=settings.connect_timeout_s,
         answer_timeout_s=settings.answer_timeout_s,
         stall_window_s=settings.stall_window_s,

@@ -26,6 +26,8 @@ class Settings(SettingsBase):
     """Work units of one job."""
     chunk_bytes: int = Field(default=8 * _MIB, ge=65_536)
     """What may be fetched twice after a crash."""
+    limit_rate: int | None = Field(default=None, ge=32 * 1024)
+    """Bytes per second that all fetches together may take; none is as many as come."""
     connect_timeout_s: float = Field(default=10.0, gt=0)
     answer_timeout_s: float = Field(default=30.0, gt=0)
     stall_window_s: float = Field(default=30.0, gt=0)

@@ -1,5 +1,6 @@
 import asyncio
 import resource
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.answers import Validator
 from cinelog_download.domain.blips import RetryPolicy
 from cinelog_download.domain.connections import ConnectionPolicy
+from cinelog_download.domain.intervals import IntervalSet
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.ports import Fetch, Input
 from cinelog_download.testing import Behaviour, Origin, pattern
@@ -409,7 +411,7 @@ def test_a_folder_that_is_none_is_told_as_not_writable(tmp_path: Path) -> None:
 
 def test_capped_connections_are_used_in_parallel_and_bring_each_byte_once(tmp_path: Path) -> None:
     policy = msgspec.structs.replace(
-        POLICY, connections=ConnectionPolicy(window_s=0.2, worthwhile_s=0.5), chunk_bytes=256 * KIB
+        POLICY, connections=ConnectionPolicy(window_s=0.2, worthwhile_s=0.5), chunk_bytes=512 * KIB
     )
 
     async def scene(origin: Origin, network: Network) -> None:
@@ -485,3 +487,72 @@ def test_a_file_is_its_own_part(tmp_path: Path) -> None:
         assert path.exists()
 
     asyncio.run(run())
+
+
+def test_a_limited_rate_holds_for_all_connections_together(tmp_path: Path) -> None:
+    policy = msgspec.structs.replace(POLICY, rate_bps=1_000_000)
+
+    async def scene(origin: Origin, network: Network) -> None:
+        began = time.monotonic()
+        urls = [origin.serve(path, DATA[:700_000]) for path in ("/a.mp4", "/b.mp4")]
+        fetches = [
+            await network.fetcher.open(Input(url=url), tmp_path / str(n)) for n, url in enumerate(urls)
+        ]
+
+        for fetch in fetches:
+            assert await whole(fetch) == DATA[:700_000]
+
+        # A quarter of a second's worth is free.
+        assert time.monotonic() - began >= 1.4 - 0.25 - 0.02
+
+    play(scene, policy)
+
+
+def test_another_mirror_of_a_page_is_fetched_anew_if_its_version_is_another(tmp_path: Path) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        first = origin.serve("/1.mp4", DATA, Behaviour(etag='"one"', rate_bps=1_000_000))
+        fetch = await network.fetcher.open(Input(url=first, mirrored=True), tmp_path / "part")
+        await fetch.wait_for(0, 200_000)
+        await fetch.close()
+        same = origin.serve("/2.mp4", DATA, Behaviour(etag='"one"', rate_bps=1_000_000))
+        fetch = await network.fetcher.open(Input(url=same, mirrored=True), tmp_path / "part")
+        await fetch.wait_for(0, 400_000)
+        await fetch.close()
+        other = origin.serve("/3.mp4", DATA, Behaviour(etag='"two"'))
+
+        data = await whole(await network.fetcher.open(Input(url=other, mirrored=True), tmp_path / "part"))
+
+        assert data == DATA
+        assert min(seen.start for seen in origin.asked("/2.mp4")) >= 200_000
+        assert min(seen.start for seen in origin.asked("/3.mp4")) == 0
+
+    play(scene)
+
+
+@pytest.mark.parametrize("rate_bps", [None, 4_000_000, 20_000_000])
+def test_what_is_asked_for_and_not_noted_is_less_than_a_chunk_at_any_time(
+    tmp_path: Path, rate_bps: int | None
+) -> None:
+    policy = msgspec.structs.replace(POLICY, connections=ConnectionPolicy(window_s=0.05, worthwhile_s=0.01))
+    data = pattern(8_000_000)
+
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/a.mp4", data, Behaviour(rate_bps=rate_bps))
+        fetch = await network.fetcher.open(Input(url=url), tmp_path / "part")
+
+        while not fetch.complete.done():
+            asked = IntervalSet(_asked(seen.headers["Range"]) for seen in origin.asked("/a.mp4"))
+            lines = journal_of(tmp_path / "part").read_bytes().splitlines()[1:]
+            noted = IntervalSet(tuple(msgspec.json.decode(line)[:2]) for line in lines)
+
+            assert asked.total - noted.total < policy.chunk_bytes
+            await asyncio.sleep(0)
+
+        assert await whole(fetch) == data
+
+    play(scene, policy)
+
+
+def _asked(value: str) -> tuple[int, int]:
+    first, _, last = value.removeprefix("bytes=").partition("-")
+    return int(first), int(last) + 1

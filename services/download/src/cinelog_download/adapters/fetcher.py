@@ -4,14 +4,15 @@ import asyncio
 from pathlib import Path
 
 from cinelog_common.clock import Clock
-from cinelog_common.errors import CinelogError
+from cinelog_common.errors import Category, CinelogError, PermanentError
 from cinelog_common.objects.ports import ObjectStore
+from loguru import logger
 
 from cinelog_download.adapters.fetching import PartFetch
 from cinelog_download.adapters.http import HttpClient
 from cinelog_download.adapters.local import LocalFetch
 from cinelog_download.adapters.parking import Parking
-from cinelog_download.adapters.parts import PartFile, Version
+from cinelog_download.adapters.parts import PartFile, Version, remove_part
 from cinelog_download.adapters.patience import too_large
 from cinelog_download.adapters.playlists import HlsPlaylists
 from cinelog_download.adapters.segments import SegmentSource
@@ -21,6 +22,7 @@ from cinelog_download.domain.answers import Wanted, changed, empty
 from cinelog_download.domain.headers import HttpRequest
 from cinelog_download.domain.intervals import IntervalSet
 from cinelog_download.domain.limits import FetchPolicy
+from cinelog_download.domain.throttling import Throttle
 from cinelog_download.ports import Body, Fetch, Input, RangeSource
 
 
@@ -35,6 +37,7 @@ class SourceFetcher:
         self._objects = objects
         self._policy = policy
         self._clock = clock
+        self._throttle = None if policy.rate_bps is None else Throttle(policy.rate_bps)
 
     async def open(self, wanted: Input, part: Path) -> Fetch:
         """Begin, or go on, to fetch `wanted` into `part`; see `ports.Fetcher`."""
@@ -63,6 +66,17 @@ class SourceFetcher:
         return await self._open_part(SegmentSource(self._client, request, found, part), wanted, part, None)
 
     async def _open_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
+        try:
+            return await self._resume_part(source, wanted, part, body)
+        except PermanentError as error:
+            if not wanted.mirrored or error.category is not Category.SOURCE_CHANGED:
+                raise
+            # Another mirror's version may well hold other bytes: none of those that are there fit.
+            logger.bind(action="fetch.restarted", part=part.name).info("{} Fetching it anew.", error.message)
+            await asyncio.to_thread(remove_part, part)
+            return await self._resume_part(source, wanted, part, None)
+
+    async def _resume_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
         file: PartFile | None = None
         try:
             file = await asyncio.to_thread(PartFile.resume, part)
@@ -80,12 +94,13 @@ class SourceFetcher:
             if file is not None:
                 await file.close()
             raise
-        fetch = PartFetch(source, file, policy=self._policy, clock=self._clock)
+        throttle = self._throttle
+        fetch = PartFetch(source, file, policy=self._policy, clock=self._clock, throttle=throttle)
         fetch.start(body, ranged=body is None or body.ranged, request_bytes=wanted.chunk_bytes)
         return fetch
 
     def _first(self, wanted: Input, start: int) -> Wanted:
-        length = min(self._policy.first_bytes, wanted.chunk_bytes or self._policy.first_bytes)
+        length = min(self._policy.opening_bytes, wanted.chunk_bytes or self._policy.opening_bytes)
         return Wanted(start=start, stop=start + length, validator=wanted.validator)
 
     def _create(self, part: Path, wanted: Input, body: Body) -> PartFile:

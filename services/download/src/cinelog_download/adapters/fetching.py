@@ -13,28 +13,39 @@ from cinelog_download.adapters.patience import Patience, broken_off, too_large
 from cinelog_download.domain.answers import Validator, Wanted, changed
 from cinelog_download.domain.blips import Stall
 from cinelog_download.domain.connections import ConnectionBudget
-from cinelog_download.domain.limits import FetchPolicy
+from cinelog_download.domain.limits import LEAST_REQUEST_BYTES, FetchPolicy
 from cinelog_download.domain.ranges import Claim, RangePlan
 from cinelog_download.domain.splices import Splice
+from cinelog_download.domain.throttling import Throttle
 from cinelog_download.ports import Body, RangeSource
 
-_LEAST_REQUEST_BYTES: Final = 64 * 1024
 _SMOOTHING: Final = 0.3
 
 
 class PartFetch:
     """A running fetch; see `ports.Fetch`. Made by `start`."""
 
-    def __init__(self, source: RangeSource, part: PartFile, *, policy: FetchPolicy, clock: Clock) -> None:
+    def __init__(
+        self,
+        source: RangeSource,
+        part: PartFile,
+        *,
+        policy: FetchPolicy,
+        clock: Clock,
+        throttle: Throttle | None = None,
+    ) -> None:
         self._source = source
         self._part = part
         self._policy = policy
         self._clock = clock
+        self._throttle = throttle
         self._size = part.version.size
         self._plan: RangePlan | None = None
         self._budget = ConnectionBudget(policy.connections)
         self._request_bytes = policy.request_bytes
         self._asked = part.version.validator
+        self._cramped = False
+        """Something could be asked for, but too much is under way or not noted."""
         self._alone = False
         """The source refused a second request at the same time."""
         self._received = 0
@@ -56,7 +67,7 @@ class PartFetch:
             request_bytes: No request may ask for more.
         """
         if request_bytes is not None:
-            self._request_bytes = max(min(self._request_bytes, request_bytes), _LEAST_REQUEST_BYTES)
+            self._request_bytes = max(min(self._request_bytes, request_bytes), LEAST_REQUEST_BYTES)
         if ranged and self._size is not None:
             self._plan = RangePlan(self._size, self._part.done)
             work = self._fetch_ranges(self._plan, body)
@@ -134,6 +145,9 @@ class PartFetch:
                 self._spawn(plan.adopt(body.start, stop), body)
             while not plan.complete:
                 self._fill(plan)
+                if self._cramped and not self._claims:
+                    await self._part.note()
+                    continue
                 await self._wake.wait()
                 self._wake.clear()
                 self._reap(plan)
@@ -148,16 +162,26 @@ class PartFetch:
         """Send as many requests as there are connections for."""
         if self._alone and self._claims:
             return
-        length = max(self._request_bytes // self._budget.allowed, _LEAST_REQUEST_BYTES)
+        length = max(self._request_bytes // self._budget.allowed, LEAST_REQUEST_BYTES)
         if not any(claim.urgent and not claim.ending for claim in plan.claims):
-            claim = plan.next_urgent(self._waiters.values(), length)
+            # Somebody waits: at least a little is asked for, whatever is under way.
+            urgent = min(length, max(self._left_to_ask(plan), LEAST_REQUEST_BYTES))
+            claim = plan.next_urgent(self._waiters.values(), urgent)
             if claim is not None:
                 self._spawn(claim)
+        self._cramped = False
         while self._has_room(plan):
-            claim = plan.next_in_order(length)
+            left = self._left_to_ask(plan)
+            self._cramped = left < min(length, LEAST_REQUEST_BYTES)
+            claim = None if self._cramped else plan.next_in_order(min(length, left))
             if claim is None:
                 return
             self._spawn(claim)
+
+    def _left_to_ask(self, plan: RangePlan) -> int:
+        """Return how many bytes may be asked for without more than a chunk being at stake."""
+        under_way = sum(claim.left for claim in plan.claims)
+        return self._policy.at_stake_bytes - under_way - self._part.unnoted_bytes
 
     def _has_room(self, plan: RangePlan) -> bool:
         if self._alone:
@@ -281,11 +305,16 @@ class PartFetch:
             raise broken_off("it stopped sending") from error
         if data and stall.stalled(self._clock.monotonic(), len(data)):
             raise broken_off("it almost stopped sending")
+        if data and self._throttle is not None:
+            wait_s = self._throttle.wait_s(self._clock.monotonic(), len(data))
+            await asyncio.sleep(wait_s)
         return data
 
     async def _land(self, offset: int, data: bytes) -> None:
         await self._part.write(offset, data)
-        await self._part.note(self._policy.journal_bytes)
+        await self._part.note(self._policy.note_bytes)
+        if self._cramped:
+            self._wake.set()
         self._received += len(data)
         if self._plan is not None:
             allowed = self._budget.allowed

@@ -47,6 +47,12 @@ class PartFile:
         self._journal = journal
         self._appending = threading.Lock()
         self._pending = IntervalSet()
+        self._noting = 0
+
+    @property
+    def unnoted_bytes(self) -> int:
+        """What is there and would be lost in a crash, because the journal does not say so yet."""
+        return self._pending.total + self._noting
 
     @classmethod
     def create(cls, path: Path, version: Version, *, reserve_bytes: int) -> Self:
@@ -109,7 +115,9 @@ class PartFile:
         """
         if self._pending.total >= least_bytes:
             pending, self._pending = self._pending, IntervalSet()
+            self._noting += pending.total
             await asyncio.to_thread(self._append, pending)
+            self._noting -= pending.total
 
     async def close(self) -> None:
         """Note what came and close the files; a second time does nothing.

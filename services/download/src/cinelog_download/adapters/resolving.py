@@ -64,7 +64,7 @@ class SourceResolver:
                 await body.close()
 
     async def _web(self, source: Source) -> Resolved:
-        first = Wanted(start=0, stop=self._policy.first_bytes)
+        first = Wanted(start=0, stop=self._policy.opening_bytes)
         known = await self._with_cookies(source)
         try:
             body = await self._client.get(HttpRequest(url=known.url, headers=known.headers, wanted=first))

@@ -9,6 +9,8 @@ from cinelog_download.domain.blips import RetryPolicy
 from cinelog_download.domain.connections import ConnectionPolicy
 
 _MIB: Final = 1 << 20
+LEAST_REQUEST_BYTES: Final = 64 * 1024
+"""Shorter ranges are not worth a request."""
 
 
 class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,11 +20,13 @@ class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retries: RetryPolicy = RetryPolicy()
     connections: ConnectionPolicy = ConnectionPolicy()
     chunk_bytes: int = 8 * _MIB
-    """What may be fetched twice after a crash: all requests under way together ask for no more."""
+    """What may be fetched twice after a crash: what is under way and what is not noted yet is never more."""
     first_bytes: int = _MIB
-    """What the very first request asks for, before anything is known of the source."""
+    """What the very first request asks for, before anything is known of it; a quarter chunk at most."""
+    rate_bps: int | None = None
+    """Bytes per second that all fetches of the process may take together; None is as many as come."""
     journal_bytes: int = _MIB
-    """How many bytes may be there without being noted in the journal."""
+    """How many bytes may be there without being noted in the journal; a part of a chunk at most."""
     connect_timeout_s: float = 10.0
     answer_timeout_s: float = 30.0
     """From the request to the answer's headers, connecting included."""
@@ -48,5 +52,25 @@ class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def request_bytes(self) -> int:
-        """The longest range of one request: a request and the one begun before its end make one chunk."""
+        """The longest range of one request: the next one begins before it ends, and both are at stake."""
         return max(self.chunk_bytes // 2, 1)
+
+    @property
+    def opening_bytes(self) -> int:
+        """The range of the very first request."""
+        return max(1, min(self.first_bytes, self.chunk_bytes // 4))
+
+    @property
+    def at_stake_bytes(self) -> int:
+        """What may be under way or not yet noted at a time: a crash loses it.
+
+        The next attempt opens the source anew, which may bring its first bytes once more: with those it
+        stays below one chunk.
+        """
+        spare = min(2 * LEAST_REQUEST_BYTES, self.chunk_bytes // 8)
+        return max(1, self.chunk_bytes - self.opening_bytes - spare)
+
+    @property
+    def note_bytes(self) -> int:
+        """How many bytes may be there without being noted."""
+        return max(1, min(self.journal_bytes, self.at_stake_bytes // 4))
