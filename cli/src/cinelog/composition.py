@@ -35,6 +35,8 @@ def standalone_services(
         "download": {
             "allow_private_sources": settings.allow_private_sources,
             "allow_local_cookies": settings.allow_local_cookies,
+            # Not said here, the environment has its say.
+            **({} if settings.limit_rate is None else {"limit_rate": settings.limit_rate}),
         },
         "transcode": {"slots": settings.slots, "nice": settings.nice},
         "storage": {},

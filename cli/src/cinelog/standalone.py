@@ -41,6 +41,7 @@ class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
         nice: How far encoders stand back, so that the rest of the machine stays quick.
         allow_private_sources: Whether files and private addresses may be sources.
         allow_local_cookies: Whether a source may name cookies of this machine.
+        limit_rate: Bytes per second that all sources together may take; None is as many as come.
         host: Address to listen on; None for no HTTP at all.
     """
 
@@ -49,6 +50,7 @@ class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
     nice: int = 5
     allow_private_sources: bool = False
     allow_local_cookies: bool = False
+    limit_rate: int | None = None
     host: str | None = None
     port: int = 8080
 

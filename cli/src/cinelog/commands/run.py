@@ -18,6 +18,7 @@ from cinelog_common.errors import Category, CinelogError
 from cinelog_common.ids import job_id_of_key
 
 from cinelog.commands.options import chosen, encoding_options, source_options, wanted_source
+from cinelog.commands.rates import Rate
 from cinelog.display import Display
 from cinelog.main import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from cinelog.results import Result, failed, print_result, result_of
@@ -33,6 +34,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     options: Options
     out: Path
     slots: int
+    limit_rate: int | None = None
+    """Bytes per second."""
 
     @property
     def job(self) -> str:
@@ -47,6 +50,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 )
 @encoding_options
 @source_options
+@click.option("--limit-rate", type=Rate(), metavar="BYTES/S", help="Fetch no faster, such as 500K or 2M.")
 @click.option("--slots", type=click.IntRange(1, 256), help="Segments encoded at a time; default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output at the end.")
 @click.option("--dry-run", is_flag=True, help="Only show what SOURCE is and what would be made of it.")
@@ -68,6 +72,7 @@ def command(*, source: str, out: Path, slots: int | None, as_json: bool, verbose
             options=options,
             out=folder,
             slots=slots or os.cpu_count() or 2,
+            limit_rate=values["limit_rate"],
         )
         check_source(wanted.source)
         if values["dry_run"]:
@@ -134,7 +139,12 @@ async def _work(wanted: Wanted, display: Display) -> Result:
     data = wanted.out / ".cinelog"
     # Somebody waits for this very film: its encoders stand back for nobody.
     settings = StandaloneSettings(
-        data=data, slots=wanted.slots, nice=0, allow_private_sources=True, allow_local_cookies=True
+        data=data,
+        slots=wanted.slots,
+        nice=0,
+        allow_private_sources=True,
+        allow_local_cookies=True,
+        limit_rate=wanted.limit_rate,
     )
     node = Standalone(settings)
     await node.start()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cinelog.commands.rates import Rate
+
 if TYPE_CHECKING:
     from cinelog.standalone import StandaloneSettings
 
@@ -25,6 +27,7 @@ def default_data() -> Path:
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Default: ~/.local/share/cinelog"
 )
+@click.option("--limit-rate", type=Rate(), metavar="BYTES/S", help="Fetch no faster, all sources together.")
 @click.option("--slots", type=click.IntRange(1, 256), help="Segments encoded at a time; default: one a core.")
 @click.option("--allow-private-sources", is_flag=True, help="Let sources be files and private addresses.")
 @click.option("--log", type=click.Choice(("text", "json")), default="text", show_default=True)
@@ -35,6 +38,7 @@ def command(
     port: int,
     data: Path | None,
     slots: int | None,
+    limit_rate: int | None,
     allow_private_sources: bool,
     log: str,
     verbose: bool,
@@ -52,6 +56,7 @@ def command(
         data=(data or default_data()).absolute(),
         slots=slots or os.cpu_count() or 2,
         allow_private_sources=allow_private_sources,
+        limit_rate=limit_rate,
         host=host,
         port=port,
     )

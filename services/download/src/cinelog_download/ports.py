@@ -59,7 +59,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
             language=self.language,
             title=self.title,
             in_pieces=found is not None,
-            duration_s=None if found is None else found.duration_s,
+            duration_s=None if found is None else found.duration_s or None,
         )
 
 

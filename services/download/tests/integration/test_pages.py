@@ -124,6 +124,36 @@ def test_best_video_and_best_sound_are_two_inputs() -> None:
     play(scene)
 
 
+def test_a_dash_presentation_of_a_page_is_fetched_piece_by_piece(tmp_path: Path) -> None:
+    template = '<SegmentTemplate media="$RepresentationID$-$Number$" initialization="init-$RepresentationID$"'
+    text = (
+        '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT4S"><Period>'
+        '<AdaptationSet mimeType="video/mp4">'
+        f'<Representation id="v" bandwidth="9" height="720" codecs="avc1.64001f">{template} duration="2"/>'
+        '</Representation></AdaptationSet><AdaptationSet mimeType="audio/mp4" lang="de">'
+        f'<Representation id="a" bandwidth="1" codecs="mp4a.40.2">{template} duration="4"/></Representation>'
+        "</AdaptationSet></Period></MPD>"
+    )
+
+    async def scene(origin: Origin, network: Network) -> None:
+        for name in ("init-v", "v-1", "v-2", "init-a", "a-1"):
+            origin.serve(f"/{name}", name.encode())
+        origin.serve("/film.mpd", text.encode(), Behaviour(content_type="application/dash+xml"))
+        page = video_page("/film.mpd").replace("video/mp4", "application/dash+xml")
+
+        resolved = await network.resolver.resolve(Source(url=origin.serve_page("/page", page)))
+        parts = []
+        for number, each in enumerate(resolved.inputs):
+            fetch = await network.fetcher.open(each, tmp_path / str(number))
+            await asyncio.shield(fetch.complete)
+            await fetch.close()
+            parts.append((each.kind, each.language, fetch.path.read_bytes()))
+
+        assert parts == [("video", "und", b"init-vv-1v-2"), ("audio", "deu", b"init-aa-1")]
+
+    play(scene)
+
+
 @pytest.mark.parametrize(
     ("path", "data", "category"),
     [

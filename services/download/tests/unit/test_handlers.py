@@ -81,6 +81,23 @@ class ReplayingDemuxer:
             raise self.error
 
 
+class ExpiringDemuxer(ReplayingDemuxer):
+    """Finds so many times that the address has expired, each time with more of the source there."""
+
+    def __init__(self, media: Any, path: Path, *, times: int) -> None:
+        super().__init__(media, path)
+        self._left = times
+
+    async def demux(self, order: DemuxOrder, fetches: Sequence[Fetch]) -> AsyncGenerator[Message, None]:
+        if self._left > 0:
+            self._left -= 1
+            [fetch] = fetches
+            await fetch.wait_for(fetch.bytes_fetched, 4096)
+            raise PermanentError("403", category=Category.SOURCE_FORBIDDEN)
+        async for message in super().demux(order, fetches):
+            yield message
+
+
 class Bench:
     """A handler with fakes round it."""
 
@@ -207,6 +224,20 @@ def test_an_expired_address_is_resolved_once_more(bench: Bench, media: Any) -> N
         bench.run()
 
     assert bench.resolver.resolved == 2
+
+
+def test_an_address_that_expires_again_and_again_is_resolved_as_long_as_each_brings_more(
+    bench: Bench, films: Any, media: Any
+) -> None:
+    bench.film = films.make("long.mp4", media.Film(frames=48, size=(320, 240)))
+    bench.fetch = media.TricklingFetch(bench.film)
+    bench.resolver = OneFileResolver("somesite")
+    bench.demuxer = ExpiringDemuxer(media, bench.film, times=3)
+
+    bench.run()
+
+    assert bench.resolver.resolved == 4
+    assert len(bench.announcer.of(SourceEnded)) == 1
 
 
 def test_a_title_given_by_the_user_wins(bench: Bench) -> None:
