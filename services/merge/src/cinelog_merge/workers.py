@@ -11,6 +11,7 @@ from cinelog_common.contract.status import WorkerBeat
 from cinelog_common.errors import CinelogError
 from cinelog_common.kafka.records import Record
 from loguru import logger
+from msgspec.structs import replace
 
 from cinelog_merge.domain.pools import Pools, view
 from cinelog_merge.ledger_ports import Log
@@ -37,9 +38,13 @@ class WorkersView:
             self._beats.pop(worker, None)
             return
         try:
-            self._beats[worker] = msgspec.json.decode(record.value, type=WorkerBeat)
+            beat = msgspec.json.decode(record.value, type=WorkerBeat)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             logger.bind(action="worker.unreadable").warning("{} is no heartbeat: {}", worker, error)
+            return
+        # The log's time: by a worker's own, one whose clock is fast would live on long after its death.
+        at_ms = min(record.timestamp_ms, int(self._clock.now() * 1000))
+        self._beats[worker] = replace(beat, at_ms=at_ms)
 
     def now(self) -> Pools:
         """Return the pools as they were last heard of; the silent are forgotten."""

@@ -1,16 +1,18 @@
 import asyncio
 
 import msgspec
+import pytest
 from cinelog_common.clock import ManualClock
 from cinelog_common.contract import topics
 from cinelog_common.contract.status import EncoderProof, WorkerBeat
 from cinelog_common.kafka.records import Record
 from cinelog_common.kafka.testing import FakeLog, FakeProducer
 from cinelog_merge.workers import BEAT_S, Heartbeat, WorkersView
+from msgspec.structs import replace
 
 
-def _record(key: bytes, value: bytes | None) -> Record:
-    return Record(topic=topics.WORKERS, partition=0, offset=0, timestamp_ms=0, key=key, value=value)
+def _record(key: bytes, value: bytes | None, at_ms: int = 0) -> Record:
+    return Record(topic=topics.WORKERS, partition=0, offset=0, timestamp_ms=at_ms, key=key, value=value)
 
 
 def _beat(clock: ManualClock, worker: str, slots: int = 2) -> Record:
@@ -23,7 +25,7 @@ def _beat(clock: ManualClock, worker: str, slots: int = 2) -> Record:
         slots=slots,
         encoders=(proof,),
     )
-    return _record(worker.encode(), msgspec.json.encode(beat))
+    return _record(worker.encode(), msgspec.json.encode(beat), beat.at_ms)
 
 
 def _take(view: WorkersView, *records: Record) -> None:
@@ -57,6 +59,20 @@ def test_a_worker_that_says_goodbye_or_falls_silent_is_not_counted() -> None:
     assert view.now().pools == {}
 
 
+@pytest.mark.parametrize("ahead_s", [-3600, 3600])
+def test_a_worker_whose_clock_is_wrong_lives_and_dies_as_others_do(ahead_s: int) -> None:
+    clock = ManualClock()
+    view = WorkersView(clock, {})
+    beat = _beat(ManualClock(clock.now() + ahead_s), "a")
+
+    _take(view, replace(beat, timestamp_ms=int(clock.now() * 1000)))
+    alive = view.now().pools["cpu"].live_slots
+    clock.advance(3 * BEAT_S + 1)
+
+    assert alive == 2
+    assert view.now().pools == {}
+
+
 def test_garbage_among_the_heartbeats_is_ignored() -> None:
     clock = ManualClock()
     view = WorkersView(clock, {})
@@ -79,7 +95,7 @@ def test_a_member_tells_its_open_jobs_and_says_goodbye() -> None:
             await changed.wait()
         log.unwatch(changed)
         for record in log.records(topics.WORKERS):
-            await view.take(record)
+            await view.take(replace(record, timestamp_ms=int(clock.now() * 1000)))
         assert view.now().active_jobs == 3
         await heartbeat.stop()
 
