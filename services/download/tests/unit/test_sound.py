@@ -1,6 +1,7 @@
 """The sound: every click where it belongs, whatever the source's offsets, gaps and layouts."""
 
 import struct
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ import pytest
 from cinelog_common.cmaf.fragments import read_fragment
 from cinelog_common.cmaf.inits import init_info
 from cinelog_common.contract.values import AudioRecipe
+from cinelog_download.children.encoders import Voice
+from cinelog_download.children.sound import Line, Sound
 from cinelog_download.domain.demuxing import Finished, FragmentCut, TrackBegun, TrackDone
+from cinelog_download.domain.sounding import PictureCuts
+from cinelog_testkit.corpus.clicking import Clicks, frames_of
 
 
 def fragments(told: list[Any]) -> list[FragmentCut]:
@@ -172,3 +177,27 @@ def test_sound_that_mp4_cannot_hold_is_encoded_instead(films: Any, media: Any, t
     begun = next(message for message in told if isinstance(message, TrackBegun))
     assert begun.codec == "mp4a.40.2"
     assert any("encoded as AAC" in warning for warning in told[-1].warnings)
+
+
+def test_a_frame_that_nobody_can_play_is_silence_and_the_next_ones_are_in_time(tmp_path: Path) -> None:
+    told: list[Any] = []
+    voice = Voice(rate=48_000, layout="stereo", format="fltp")
+    line = Line(
+        name="a0", recipe=AudioRecipe(), voice=voice, folder=str(tmp_path), segment_s=1.0, max_segment_s=2.0
+    )
+    sound = Sound(line, told.append)
+    frames = list(frames_of(Clicks(rate=48_000, start_s=0.0, end_s=2.0), "stereo", 1024))
+    unplayable = av.AudioFrame("fltp", "58 channels", 1024)
+    unplayable.sample_rate = 48_000
+
+    for at, frame in enumerate(frames):
+        begins_s = Fraction(at * 1024, 48_000)
+        if at == 10:
+            with pytest.raises(av.error.FFmpegError):
+                sound.add(unplayable, begins_s)
+        else:
+            sound.add(frame, begins_s)
+    sound.finish(PictureCuts())
+
+    assert sound.reached_s == 2
+    assert_clicks(clicks(*heard(told)), first_s=0.0, count=4)

@@ -12,6 +12,9 @@ from cinelog_download.domain.demuxing import DemuxOrder, Extent, Needed, Refused
 def main(channel: Channel | None = None) -> None:
     """Serve one order after another until the parent closes its end."""
     # Imported before the first order comes, so that a child that waits is ready to work.
+    import av
+
+    from cinelog_download.children import refusals
     from cinelog_download.children.demuxing import Demuxing
 
     channel = channel or Channel()
@@ -32,6 +35,8 @@ def main(channel: Channel | None = None) -> None:
             Demuxing(order, ask, tell).run()
         except CinelogError as error:
             tell(_refused(error))
+        except av.error.FFmpegError as error:
+            tell(_refused(refusals.damaged(f"it cannot be taken apart ({error.strerror or error})")))
         except OSError as error:
             tell(_disk_failed(error))
 

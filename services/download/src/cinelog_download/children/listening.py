@@ -144,10 +144,15 @@ class Ear:
             self._broken += 1
             return
         for frame in frames:
-            if self._sound is None:
-                self._sound = self._open_sound(frame)
             at_s = None if frame.pts is None else frame.pts * frame.time_base - zero_s
-            self._sound.add(frame, at_s)
+            if at_s is not None and at_s > self._order.limits.duration_s:
+                # Before silence is made up to there.
+                raise refusals.over_limit(f"its sound goes on after {float(at_s):.0f} s")
+            self._sound = self._sound or self._open_sound(frame)
+            try:
+                self._sound.add(frame, at_s)
+            except av.error.FFmpegError:
+                self._broken += 1
 
     def _open_sound(self, frame: Any) -> Sound:
         voice = voice_for(self._recipe, rate=frame.sample_rate, channels=frame.layout.nb_channels)

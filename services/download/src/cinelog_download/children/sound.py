@@ -64,7 +64,11 @@ class Sound:
         return self._expected
 
     def add(self, frame: AudioFrame, at_s: Fraction | None) -> None:
-        """Encode the next frame, which begins at `at_s` on the timeline (None: where the last one ended)."""
+        """Encode the next frame, which begins at `at_s` on the timeline (None: where the last one ended).
+
+        Raises:
+            av.error.FFmpegError: It is of a shape that nobody can play; the next one may follow.
+        """
         rate = frame.sample_rate
         expected = round(self._expected * rate)
         position = expected if at_s is None else round(at_s * rate)
@@ -106,7 +110,7 @@ class Sound:
             self._writer.finish()
 
     def _feed(self, frame: AudioFrame) -> None:
-        shape = _shape_of(frame)
+        shape, before = _shape_of(frame), self._shape
         if self._resampler is not None and shape != self._shape:
             for rest in self._resampler.resample(None):
                 self._encode(rest)
@@ -117,11 +121,18 @@ class Sound:
                 format=voice.format, layout=voice.layout, rate=voice.rate, frame_size=self._encoder.frame_size
             )
             self._shape = shape
-        self._expected += Fraction(frame.samples, frame.sample_rate)
+        lasts_s = Fraction(frame.samples, frame.sample_rate)
         # Without timestamps the resampler counts samples itself: nothing is lost to rounding.
         frame.pts = None
-        for made in self._resampler.resample(frame):
-            self._encode(made)
+        try:
+            made = self._resampler.resample(frame)
+        except av.error.FFmpegError:
+            # Damaged sound may claim dozens of channels. As if it had not come, silence takes its place.
+            self._resampler, self._shape = None, before
+            raise
+        self._expected += lasts_s
+        for one in made:
+            self._encode(one)
 
     def _encode(self, frame: AudioFrame) -> None:
         frame.pts = self._fed

@@ -42,6 +42,10 @@ class Eye:
         self._listed_s = film.file.listed_s
         self._tell = tell
         self.info = probing.video_info(stream, first)
+        pixels = self.info.width * self.info.height
+        if pixels > order.limits.pixels:
+            # What the pictures themselves say may be more than what the container does.
+            raise refusals.over_limit(f"{pixels} pixels, {order.limits.pixels} allowed")
         self.time_base = Fraction(*self.info.time_base)
         rate = probing.frame_rate(stream) or Fraction(25)
         self._frame_ticks = max(1, round(1 / (rate * self.time_base)))
