@@ -103,7 +103,18 @@ class LedgerConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
 
 class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
-    """Commits what was acknowledged."""
+    """Commits what was acknowledged, and never delivers what was fetched before a seek.
+
+    Faust means to wait for a fetch that is under way before it seeks, but sets the flag for it
+    where it should clear it (0.15.3, `Consumer._wait_next_records`). What such a fetch brings is
+    then delivered after the seek: events jump, and so does the changelog, whose thrown-away
+    records leave the recovered table behind what is committed.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     contiguity: Contiguity
     """Set when the app is built; outlives the consumer, so that a hole is known again."""
@@ -111,10 +122,37 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
     def _new_consumer_thread(self) -> Any:
         return LedgerConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    async def _wait_next_records(self, timeout: float) -> Any:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        self._quiet.clear()
+        try:
+            records, active = await super()._wait_next_records(timeout)
+        finally:
+            self._quiet.set()
+        # Closed meanwhile: before the flow is opened again there is always a seek, so this comes again.
+        return (records if self.flow_active else None), active
+
     async def perform_seek(self) -> None:
-        """Seek to what is committed, and expect just that next."""
+        """Seek to what is committed, or to the start of the log, and expect just that next.
+
+        Where nothing is committed yet, Faust and aiokafka seek nowhere: whatever was fetched and
+        thrown away in a rebalance before the first commit never came again.
+        """
+        await self._quiet.wait()
         await super().perform_seek()
-        self.contiguity.rewind(self._read_offset)
+        positions = {tp: self._read_offset[tp] for tp in self.assignment() if not self._is_changelog_tp(tp)}
+        fresh = [tp for tp, offset in positions.items() if not offset]
+        if fresh:
+            starts = await self.earliest_offsets(*fresh)
+            await super().seek_wait(starts)
+            positions |= {tp: starts.get(tp) for tp in fresh}
+        self.contiguity.rewind(positions)
+
+    async def seek_wait(self, partitions: Any) -> None:
+        """Seek when no fetch is under way."""
+        await self._quiet.wait()
+        await super().seek_wait(partitions)
 
     async def _add_gap(self, *_: Any) -> None:
         """Note no gap: nothing is acknowledged that was not handled."""
