@@ -1,4 +1,4 @@
-"""Where nothing is committed yet the stream goes back to the start of the log: thrown-away events come again."""
+"""Where nothing is committed yet the stream goes back to the log's start: what was thrown away comes again."""
 
 import asyncio
 from collections import defaultdict
