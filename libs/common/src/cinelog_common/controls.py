@@ -10,13 +10,18 @@ from cinelog_common.contract.status import Control
 from cinelog_common.kafka.records import Record
 
 _STATES = {"run": 0, "cancelled": 1, "terminal": 2, "deleted": 3}
+_OVER = frozenset({"terminal", "deleted"})
+REMEMBERED_ENDS = 100_000
+"""Ended jobs that are remembered; what is still ordered for an older one is done in vain."""
 
 
 class Controls:
-    """The latest control of each job, as `cinelog.jobs.control` tells it."""
+    """The latest control of each job, as `cinelog.jobs.control` tells it: of ended jobs, the last ones."""
 
-    def __init__(self) -> None:
-        self._latest: dict[str, Control] = {}
+    def __init__(self, *, ends: int = REMEMBERED_ENDS) -> None:
+        self._ends = ends
+        self._going: dict[str, Control] = {}
+        self._over: dict[str, Control] = {}
         self._watchers: list[Callable[[Control], object]] = []
 
     def watch(self, watcher: Callable[[Control], object]) -> None:
@@ -28,18 +33,18 @@ class Controls:
         if record.key is None:
             return
         if record.value is None:
-            self._latest.pop(record.key.decode("utf-8", "replace"), None)
+            self._forget(record.key.decode("utf-8", "replace"))
             return
         try:
             control = msgspec.json.decode(record.value, type=Control)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             logger.bind(action="control.ignored").warning("A broken control record: {}", error)
             return
-        known = self._latest.get(control.job)
+        known = self._known(control.job)
         # Whoever decided before a rebalance may still be writing: a run never comes back to life.
         if known is not None and _rank(known) > _rank(control):
             return
-        self._latest[control.job] = control
+        self._remember(control)
         for watcher in self._watchers:
             watcher(control)
 
@@ -48,14 +53,27 @@ class Controls:
 
         A tombstone is written *because* the run was cancelled, so it goes on then.
         """
-        control = self._latest.get(command.job)
+        control = self._known(command.job)
         if control is None or control.run < command.run:
             return True
         if control.run > command.run:
             return False
         if control.state == "cancelled":
             return isinstance(command, PublishOutput) and command.outcome != "completed"
-        return control.state not in {"terminal", "deleted"}
+        return control.state not in _OVER
+
+    def _known(self, job: str) -> Control | None:
+        return self._going.get(job) or self._over.get(job)
+
+    def _forget(self, job: str) -> None:
+        self._going.pop(job, None)
+        self._over.pop(job, None)
+
+    def _remember(self, control: Control) -> None:
+        self._forget(control.job)
+        (self._over if control.state in _OVER else self._going)[control.job] = control
+        if len(self._over) > self._ends:
+            del self._over[next(iter(self._over))]
 
 
 def _rank(control: Control) -> tuple[int, int]:

@@ -113,6 +113,21 @@ def test_what_compaction_removed_is_forgotten() -> None:
     assert controls.permits(fetch())
 
 
+def test_of_jobs_that_are_over_only_the_last_are_remembered_and_none_that_goes_on_is_forgotten() -> None:
+    controls = Controls(ends=2)
+    goes_on = a_record(a_control("cancelled", job="long"))
+
+    take(controls, goes_on, *(a_record(a_control("terminal", job=f"job-{n}")) for n in range(4)))
+    take(
+        controls, a_record(a_control("run", run=2, job="job-3")), a_record(a_control("terminal", job="job-4"))
+    )
+
+    forbidden = [n for n in range(5) if not controls.permits(fetch(job=f"job-{n}"))]
+    assert forbidden == [2, 3, 4]
+    assert controls.permits(fetch(run=2, job="job-3"))
+    assert not controls.permits(fetch(job="long"))
+
+
 def test_watchers_hear_of_changes_and_not_of_what_is_old() -> None:
     controls = Controls()
     heard: list[str] = []
