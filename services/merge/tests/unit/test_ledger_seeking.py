@@ -1,4 +1,4 @@
-"""Where nothing is committed yet the stream goes back to the log's start: what was thrown away comes again."""
+"""Where nothing is committed yet the stream goes back to the log's start: what was lost comes again."""
 
 import asyncio
 from collections import defaultdict
