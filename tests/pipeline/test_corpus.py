@@ -273,6 +273,7 @@ REFUSED: dict[str, tuple[Category, str]] = {
     "truncated.avi": (Category.DAMAGED, "cut off after"),
     "flipped.mp4": (Category.DAMAGED, " s to "),
     "flipped.mkv": (Category.DAMAGED, " s to "),
+    "flipped.avi": (Category.DAMAGED, " s to "),
     "flipped-much.mp4": (Category.DAMAGED, " s to "),
     "lying-sizes.mp4": (Category.DAMAGED, "can be decoded"),
     "lying-count.mp4": (Category.DAMAGED, "index"),

@@ -7,6 +7,7 @@ was recorded along with it was aligned to that.
 from collections import deque
 from fractions import Fraction
 
+import av
 import msgspec
 from cinelog_fastio import DISCARD, Packet, StreamParameters
 
@@ -35,10 +36,15 @@ class PresentationOrder:
         assert packet.dts is not None
         self._waiting.append(packet)
         self._times.append(packet.dts)
-        numbered = msgspec.structs.replace(packet, pts=self._count)
+        number = self._count
         self._count += 1
-        for frame in self._context.decode(as_av(numbered, self._time_base)):
-            self._show(frame.pts)
+        numbered = msgspec.structs.replace(packet, pts=number)
+        try:
+            for frame in self._context.decode(as_av(numbered, self._time_base)):
+                self._show(frame.pts)
+        except av.InvalidDataError:
+            # It keeps its place, so that whoever decodes it for good can say where the damage is.
+            self._show(number)
         return self._known(ended=False)
 
     def finish(self) -> list[Packet]:

@@ -169,6 +169,9 @@ HOSTILE: dict[str, Maker] = {
     "flipped.mp4": _flipped(_MP4, 60),
     "flipped.mkv": _flipped(Film(), 60),
     "flipped.ts": _flipped(_TS, 60),
+    "flipped.avi": _flipped(
+        Film(codec="mpeg4", options={"bf": "2"}, voices=(Voice(codec="libmp3lame"),)), 400
+    ),
     "flipped-much.mp4": _flipped(_MP4, 4000),
     "lying-sizes.mp4": _lying_sizes,
     "lying-count.mp4": _lying_count,

@@ -51,6 +51,7 @@ _SALVAGED = (
     "truncated.avi",
     "flipped.mp4",
     "flipped.mkv",
+    "flipped.avi",
     "flipped-much.mp4",
 )
 
