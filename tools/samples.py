@@ -61,7 +61,9 @@ def _made(hint: Any, name: str, *, full: bool) -> Any:
 
 
 def _key(name: str) -> str:
-    return {"generations": "3", "regenerate": "3", "tracks": "a0", "timings_s": "probed"}.get(name, name)
+    return {"generations": "3", "regenerate": "3", "recipes": "0", "tracks": "a0", "timings_s": "probed"}.get(
+        name, name
+    )
 
 
 def _plain(hint: Any, name: str) -> Any:

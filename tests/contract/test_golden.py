@@ -108,7 +108,7 @@ def _known(value: Value) -> Value:
     )
 
 
-_MAPS = frozenset({"headers", "tags", "generations", "regenerate", "tracks", "timings_s"})
+_MAPS = frozenset({"headers", "tags", "generations", "regenerate", "tracks", "recipes", "timings_s"})
 """Fields whose keys are data, not names of fields."""
 
 

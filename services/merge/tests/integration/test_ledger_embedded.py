@@ -16,10 +16,12 @@ from cinelog_common.contract.envelope import open_event
 from cinelog_common.contract.events import JobRequested, JobTicked, SegmentReady, WorkFailed
 from cinelog_common.contract.status import JobStatus
 from cinelog_common.contract.values import Failure, Source
+from cinelog_common.errors import TransientError
 from cinelog_common.kafka.compacted import CompactedReader, ReaderSettings
 from cinelog_common.kafka.embedded import EmbeddedBroker
 from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.kafka.records import Record
+from cinelog_merge.adapters.table_values import frame
 from cinelog_merge.domain.state import LedgerState, decode_state
 from cinelog_merge.ledger import Ledger, LedgerOptions
 from cinelog_merge.ledger_testing import bare_platform
@@ -150,6 +152,31 @@ def test_what_was_known_is_known_after_a_restart_and_nothing_is_ordered_twice(tm
             await world.announcer.announce(ready)
             await eventually(lambda: bool((s := _state(second)) and s.current.ready))
         assert len(world.in_topic(topics.WORK_FETCH)) == 1
+
+    _live(tmp_path, story)
+
+
+def test_what_was_known_is_known_after_the_stream_broke_although_the_log_keeps_little(tmp_path: Path) -> None:
+    """The in-process log drops the oldest, and with it the only record of a job that waits its turn."""
+
+    async def story(world: World) -> None:
+        async with world.ledger() as ledger:
+            await world.announcer.announce(REQUEST)
+            await eventually(lambda: _state(ledger) is not None)
+            for number in range(8):
+                for partition in range(2):
+                    value = frame((1, number), os.urandom(1_000_000))
+                    await world.producer.send(
+                        topics.LEDGER_CHANGELOG, value, key=b"job-2", partition=partition
+                    )
+            before = ledger.table.generation
+            ledger._stream._fail(TransientError("The stream broke."))
+            await eventually(lambda: ledger.ready() and ledger.table.generation != before)
+            await world.announcer.announce(JobTicked(job="job-1", tick=1))
+            state = _state(ledger)
+            assert state is not None
+            assert state.request == REQUEST
+            assert [job for job, _ in ledger.table.owned()].count("job-1") == 1
 
     _live(tmp_path, story)
 

@@ -103,6 +103,8 @@ class Extent(Value, frozen=True, kw_only=True):
     """Units that a revision of the plan merged into a neighbour."""
     tracks: dict[str, int] = {}
     """Fragments of each track."""
+    recipes: dict[str, str] = {}
+    """By the unit from which on it counts: the hash of a recipe. Empty if the command's counts for all."""
 
 
 class ExtendPlaylist(Command, frozen=True, kw_only=True):

@@ -69,11 +69,18 @@ class SourceProbed(Event, frozen=True, kw_only=True):
 
 
 class RecipeChosen(Event, frozen=True, kw_only=True):
-    """How the picture of this run is encoded; the first in the log holds."""
+    """How the picture is encoded from unit `since` on; of each step, the first in the log holds."""
 
     type = "cinelog.recipe.chosen.v1"
     recipe: Recipe
     warnings: tuple[str, ...] = ()
+    step: int = 0
+    """Counts the run's recipes: each but the first takes the place of one whose encoder stopped working."""
+    since: int = 0
+
+    def subject(self) -> tuple[str | int, ...]:
+        """The step, after the first."""
+        return (self.step,) if self.step else ()
 
 
 class SegmentReady(Event, frozen=True, kw_only=True):

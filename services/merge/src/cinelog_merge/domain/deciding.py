@@ -33,6 +33,7 @@ from cinelog_merge.domain.state import (
     kind_and_work,
     slot_of,
 )
+from cinelog_merge.domain.succeeding import has_stopped
 from cinelog_merge.domain.wanting import choice, tombstone, wanted
 
 
@@ -122,7 +123,9 @@ def verdict(state: LedgerState, settled: Settled) -> Failure | None:
     for slot in sorted(run.setbacks.keys() | run.in_flight.keys()):
         if slot.startswith(("extend:", "probe:")):
             continue  # the live playlist and a measured quality are done without
-        if (failure := given_up(run, slot)) is not None:
+        failure = given_up(run, slot)
+        if failure is not None and not has_stopped(run, slot, failure):
+            # Of an encoder that stopped, `choice` says whether another takes its place.
             return failure
     if run.source is not None and (run.source.units > MAX_UNITS or len(run.source.tracks) > MAX_TRACKS):
         return Failure(

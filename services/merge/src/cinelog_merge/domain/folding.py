@@ -31,8 +31,11 @@ from msgspec.structs import replace
 from cinelog_merge.domain.outcomes import forget_settled, unit_of
 from cinelog_merge.domain.state import (
     MAX_DAMAGE,
+    MAX_STEPS,
     MAX_TRACKS,
     MAX_UNITS,
+    Choice,
+    Encoded,
     Ending,
     Extended,
     LedgerState,
@@ -91,7 +94,12 @@ def _probed(run: RunState, event: SourceProbed, at: LogTime) -> RunState:
 
 
 def _recipe(run: RunState, event: RecipeChosen, at: LogTime) -> RunState:
-    return _first(run, event, at, field="recipe", milestone="recipe")
+    if not event.step:
+        return _first(run, event, at, field="recipe", milestone="recipe")
+    known = run.successors.get(str(event.step))
+    if not 0 < event.step <= MAX_STEPS or (known is not None and known.at <= at.place):
+        return run
+    return replace(run, successors={**run.successors, str(event.step): Choice(event=event, at=at.place)})
 
 
 def _segment_ready(run: RunState, event: SegmentReady, at: LogTime) -> RunState:
@@ -158,7 +166,7 @@ def _segment_encoded(run: RunState, event: SegmentEncoded, at: LogTime) -> RunSt
         replace(
             run,
             encoded=run.encoded.add(event.n),
-            encoded_generations=_raised(run.encoded_generations, event.n, event.generation),
+            encoded_as={**run.encoded_as, event.recipe: _made(run, event)},
             **_with_damage(run, event),
         ),
         "first_encoded",
@@ -172,6 +180,14 @@ def _with_damage(run: RunState, event: SegmentEncoded) -> dict[str, Any]:
         return {}
     said = sorted({*run.damage, *((event.n, warning) for warning in event.warnings)})
     return {"damage": tuple(said[:MAX_DAMAGE]), "more_damage": run.more_damage or len(said) > MAX_DAMAGE}
+
+
+def _made(run: RunState, event: SegmentEncoded) -> Encoded:
+    known = run.encoded_as.get(event.recipe, Encoded())
+    return Encoded(
+        units=known.units.add(event.n),
+        generations=_raised(known.generations, event.n, event.generation),
+    )
 
 
 def _playlist(run: RunState, event: PlaylistExtended, at: LogTime) -> RunState:

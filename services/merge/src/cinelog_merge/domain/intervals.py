@@ -42,6 +42,20 @@ class IntervalSet(Value, frozen=True, kw_only=True):
         index = bisect_right(self.runs, (n, 1 << 62)) - 1
         return max(n, self.runs[index][1]) if index >= 0 else n
 
+    def between(self, start: int, end: int | None) -> "IntervalSet":
+        """Return those from `start` on and before `end`; None for no end."""
+        last = self.runs[-1][1] if self.runs else 0
+        stop = last if end is None else end
+        cut = ((max(start, run[0]), min(stop, run[1])) for run in self.runs)
+        return IntervalSet(runs=tuple(run for run in cut if run[0] < run[1]))
+
+    def followed_by(self, other: "IntervalSet") -> "IntervalSet":
+        """Return the members of both, where all of `other` lie behind all of this one."""
+        if self.runs and other.runs and self.runs[-1][1] == other.runs[0][0]:
+            joined = (self.runs[-1][0], other.runs[0][1])
+            return IntervalSet(runs=(*self.runs[:-1], joined, *other.runs[1:]))
+        return IntervalSet(runs=self.runs + other.runs)
+
     def beyond(self, n: int) -> Iterator[int]:
         """Yield the integers of the set from `n` on."""
         for start, end in self.runs:

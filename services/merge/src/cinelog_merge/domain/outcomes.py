@@ -1,22 +1,30 @@
 """Which work has its outcome, and what is still to be done: read off the state alone."""
 
 import re
+from collections.abc import Iterator
 
 from cinelog_common.contract.values import Failure
 from cinelog_common.errors import Category
 from msgspec.structs import replace
 
+from cinelog_merge.domain import succession
 from cinelog_merge.domain.intervals import IntervalSet
 from cinelog_merge.domain.retrying import MAX_LOSSES, exhausted, is_tombstone
-from cinelog_merge.domain.state import RunState, kind_and_work
+from cinelog_merge.domain.state import Encoded, RunState, kind_and_work
 
-_UNIT = re.compile(r"(\d{1,9})\.g(\d{1,4})(?:\.|$)")
+_UNIT = re.compile(r"(\d{1,9})\.g(\d{1,4})(?:\.(?P<recipe>.*)|$)")
 
 
 def unit_of(work: str) -> tuple[int, int] | None:
     """Return (unit, generation) of an encode command's `work`, or None if it names none."""
     match = _UNIT.match(work)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def recipe_in(work: str) -> str:
+    """Return the recipe's hash in an encode command's `work`."""
+    match = _UNIT.match(work)
+    return (match["recipe"] or "") if match else ""
 
 
 def generation_wanted(run: RunState, n: int) -> int:
@@ -30,8 +38,17 @@ def is_ready(run: RunState, n: int) -> bool:
 
 
 def is_encoded(run: RunState, n: int) -> bool:
-    """Whether unit `n` is encoded in the generation that counts."""
-    return n in run.encoded and run.encoded_generations.get(str(n), 0) >= generation_wanted(run, n)
+    """Whether unit `n` is encoded in the generation and by the recipe that count for it."""
+    recipe = succession.recipe_of(run, n)
+    return recipe is not None and is_made(run, n, recipe.hash)
+
+
+def is_made(run: RunState, n: int, recipe: str) -> bool:
+    """Whether the recipe of this hash has made unit `n` in the generation that counts."""
+    made = run.encoded_as.get(recipe)
+    if made is None or n not in made.units:
+        return False
+    return made.generations.get(str(n), 0) >= generation_wanted(run, n)
 
 
 def absent_units(run: RunState) -> frozenset[int]:
@@ -42,7 +59,7 @@ def absent_units(run: RunState) -> frozenset[int]:
 def encoded_prefix(run: RunState) -> int:
     """Return how many units from the first on can be shown without a hole."""
     absent = absent_units(run)
-    end = _filled(run.encoded, absent)
+    end = _filled(succession.watched(run), absent)
     again = (int(n) for n in run.wanted_generations)
     return min((n for n in again if n < end and n not in absent and not is_encoded(run, n)), default=end)
 
@@ -72,6 +89,24 @@ def all_encoded(run: RunState) -> bool:
     return run.source is not None and encoded_prefix(run) >= run.source.units
 
 
+def unlike(run: RunState) -> Iterator[int]:
+    """Yield the units to be watched that the recipe of the result has not made yet."""
+    last = succession.last_span(run)
+    if last is None or not last.first:
+        return
+    absent = absent_units(run)
+    made = run.encoded_as.get(last.recipe.hash, Encoded()).units
+    again = sorted(int(n) for n in run.wanted_generations if int(n) < min(last.first, _filled(made, absent)))
+    for n in (*again, *range(_filled(made, absent), last.first)):
+        if n not in absent and not is_made(run, n, last.recipe.hash):
+            yield n
+
+
+def all_alike(run: RunState) -> bool:
+    """Whether every unit is encoded by the one recipe that the result is made of."""
+    return next(unlike(run), None) is None
+
+
 def tracks_complete(run: RunState) -> bool:
     """Whether the source has ended and every fragment of every track is stored."""
     return run.source is not None and all(
@@ -98,7 +133,7 @@ def has_outcome(run: RunState, kind: str, work: str) -> bool:
             unit = unit_of(work)
             if unit is None:
                 return True
-            done = is_encoded(run, unit[0]) or generation_wanted(run, unit[0]) > unit[1]
+            done = is_made(run, unit[0], recipe_in(work)) or generation_wanted(run, unit[0]) > unit[1]
             return done or unit[0] in absent_units(run)
         case "probe":
             return run.recipe is not None
@@ -137,9 +172,16 @@ def under_way(run: RunState, slot: str) -> bool:
     return setback is None or setback.attempt < flight.attempt
 
 
+def is_wanted(run: RunState, slot: str) -> bool:
+    """Whether anybody still waits for this work: what a recipe that was replaced would make is not missed."""
+    kind, work = kind_and_work(slot)
+    unit = unit_of(work)
+    return kind != "encode" or unit is None or succession.wants(run, unit[0], recipe_in(work))
+
+
 def given_up(run: RunState, slot: str) -> Failure | None:
     """Return why no further attempt will be made at this work; None if one is under way or may follow."""
-    if under_way(run, slot):
+    if under_way(run, slot) or not is_wanted(run, slot):
         return None
     kind, work = kind_and_work(slot)
     setback, flight = run.setbacks.get(slot), run.in_flight.get(slot)

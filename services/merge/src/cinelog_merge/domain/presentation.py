@@ -61,6 +61,16 @@ class Piece(Value, frozen=True, kw_only=True):
         """Seconds, exactly."""
         return Fraction(self.part.end - self.part.start, self.timescale)
 
+    @property
+    def start(self) -> Fraction:
+        """When it begins, in seconds from the film's zero."""
+        return Fraction(self.part.start, self.timescale)
+
+    @property
+    def end(self) -> Fraction:
+        """When it ends, in seconds from the film's zero."""
+        return Fraction(self.part.end, self.timescale)
+
 
 def strands(recipe: Recipe | None, tracks: Sequence[Track]) -> tuple[Strand, ...]:
     """Return the renditions, largest first, then the tracks."""
@@ -81,11 +91,16 @@ def sidecar_keys(strand: Strand, extent: Extent, job: str, run: int) -> list[str
     if strand.track is not None:
         return [keys.sidecar(prefix, n) for n in range(extent.tracks.get(strand.name, 0))]
     absent = frozenset(extent.absent)
-    return [
-        keys.sidecar(prefix, n, extent.generations.get(str(n), 0))
-        for n in range(extent.units)
-        if n not in absent
-    ]
+    prefixes = {
+        int(first): keys.encoded_prefix(job, run, recipe, strand.name)
+        for first, recipe in extent.recipes.items()
+    }
+    found = []
+    for n in range(extent.units):
+        prefix = prefixes.get(n, prefix)
+        if n not in absent:
+            found.append(keys.sidecar(prefix, n, extent.generations.get(str(n), 0)))
+    return found
 
 
 def pieces_of(sidecars: Sequence[Sidecar]) -> list[Piece]:
@@ -105,7 +120,12 @@ def target_duration(max_segment_s: float, pieces: Mapping[str, Sequence[Piece]],
 
 
 def media_playlist(
-    pieces: Sequence[Piece], *, base: str, target: int, ended: bool, vod: bool = False
+    pieces: Sequence[Piece],
+    *,
+    base: str,
+    target: int,
+    ended: bool,
+    vod: bool = False,
 ) -> MediaPlaylist:
     """Return the playlist of `pieces` for a playlist that lies below `base`."""
     return MediaPlaylist(

@@ -63,7 +63,7 @@ def state_of(state: LedgerState) -> JobState:
         return JobState.FAILING
     if run.assembled is not None:
         return JobState.PUBLISHING
-    if outcomes.all_encoded(run) and outcomes.tracks_complete(run):
+    if outcomes.all_encoded(run) and outcomes.all_alike(run) and outcomes.tracks_complete(run):
         return JobState.ASSEMBLING
     if run.encoded or any(track.ready for track in run.tracks.values()):
         return JobState.ENCODING

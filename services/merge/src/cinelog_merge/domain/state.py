@@ -19,6 +19,8 @@ from cinelog_merge.domain.intervals import IntervalSet
 
 MAX_UNITS = 200_000
 MAX_TRACKS = 64
+MAX_STEPS = 16
+"""So many recipes may take each other's place in one run."""
 MAX_DAMAGE = 20
 
 Place = tuple[int, int]
@@ -97,6 +99,21 @@ class Ending(Value, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+class Encoded(Value, frozen=True, kw_only=True):
+    """The units that one recipe has made."""
+
+    units: IntervalSet = IntervalSet()
+    generations: dict[str, int] = {}
+    """Of units that are not of generation 0: the highest."""
+
+
+class Choice(Value, frozen=True, kw_only=True):
+    """A recipe that took the place of another, and where in the log it was told first."""
+
+    event: RecipeChosen
+    at: Place
+
+
 class RunState(Value, frozen=True, kw_only=True):
     """Everything known of one run."""
 
@@ -111,8 +128,12 @@ class RunState(Value, frozen=True, kw_only=True):
     """Of units whose stored packets proved broken, or that a revision replaced: what replaces them."""
     ready_end: int = 0
     """Latest presentation time that is stored, in the picture's time base."""
+    successors: dict[str, Choice] = {}
+    """By step: the recipes after the first."""
     encoded: IntervalSet = IntervalSet()
-    encoded_generations: dict[str, int] = {}
+    """Units that any recipe has made."""
+    encoded_as: dict[str, Encoded] = {}
+    """By the recipe's hash."""
     damage: tuple[tuple[int, str], ...] = ()
     """What transcode warned of: (unit, sentence), at most `MAX_DAMAGE`, those of the earliest units."""
     more_damage: bool = False

@@ -16,13 +16,15 @@ from cinelog_common.contract.commands import (
 from cinelog_common.contract.events import JobRequested, RecipeChosen
 from cinelog_common.contract.options import Settled
 from cinelog_common.contract.values import Failure, Recipe, Track
+from msgspec.structs import replace
 
-from cinelog_merge.domain import outcomes
+from cinelog_merge.domain import outcomes, succession
 from cinelog_merge.domain.naming import told_tags
 from cinelog_merge.domain.outcomes import under_way
 from cinelog_merge.domain.pools import Pools
 from cinelog_merge.domain.recipes import choose_recipe
 from cinelog_merge.domain.state import LedgerState, RunState, slot_of
+from cinelog_merge.domain.succeeding import successor
 
 _MORE_DAMAGE = "The source is damaged in more places than are named here."
 PROBED_UNITS = 2
@@ -37,8 +39,10 @@ class _Warning(Protocol):
 def choice(state: LedgerState, settled: Settled, pools: Pools) -> RecipeChosen | Failure | None:
     """Return the choice that is due, or why there can be none; None if it is made or not due."""
     run = state.current
-    if settled.video != "encode" or run.probed is None or run.probed.video is None or run.recipe is not None:
+    if settled.video != "encode" or run.probed is None or run.probed.video is None:
         return None
+    if run.recipe is not None:
+        return successor(state, settled, run.probed.video, pools)
     chosen = choose_recipe(settled, run.probed.video, pools)
     if isinstance(chosen, Failure):
         return chosen
@@ -69,13 +73,14 @@ def tombstone(state: LedgerState, outcome: str, failure: Failure | None = None) 
 def wanted(state: LedgerState, request: JobRequested, settled: Settled, pools: Pools) -> Iterator[Command]:
     """Yield every command whose outcome is missing and that could be carried out now."""
     run = state.current
-    recipe = run.recipe.recipe if run.recipe else None
+    recipe = succession.current(run)
     yield from _fetches(state, request, settled)
     if recipe is not None:
         yield from _encodes(state, settled, recipe, pools)
     yield from _probe(state, settled, pools)
     extent = _extent(run)
     finished = _finished(run)
+    result = replace(extent, recipes={})
     gave_up = False
     if "hls" in settled.containers:
         version = run.extended.version + 1
@@ -92,10 +97,10 @@ def wanted(state: LedgerState, request: JobRequested, settled: Settled, pools: P
                 segment_s=settled.segment_s,
                 max_segment_s=settled.max_segment_s,
             )
-    if finished and run.assembled is None:
-        yield _assemble(state, settled, recipe, extent)
+    if finished and outcomes.all_alike(run) and run.assembled is None:
+        yield _assemble(state, settled, recipe, result)
     if run.assembled is not None and ("hls" not in settled.containers or run.extended.ended or gave_up):
-        yield _publish(state, request, extent)
+        yield _publish(state, request, result)
 
 
 def _fetches(state: LedgerState, request: JobRequested, settled: Settled) -> Iterator[FetchSource]:
@@ -157,16 +162,20 @@ def _probing_failed(run: RunState, recipe: Recipe) -> Failure | None:
     return outcomes.given_up(run, slot_of("probe", recipe.hash))
 
 
-def _encodes(state: LedgerState, settled: Settled, recipe: Recipe, pools: Pools) -> Iterator[EncodeSegment]:
+def _encodes(state: LedgerState, settled: Settled, last: Recipe, pools: Pools) -> Iterator[EncodeSegment]:
     """Yield the next units, in order, as far as the release window has room."""
     run = state.current
-    busy = [slot for slot in run.in_flight if slot.startswith("encode:") and under_way(run, slot)]
-    room = pools.window(recipe.family) - len(busy)
+    busy = [
+        slot
+        for slot in run.in_flight
+        if slot.startswith("encode:") and under_way(run, slot) and outcomes.is_wanted(run, slot)
+    ]
+    room = pools.window(last.family) - len(busy)
     absent = outcomes.absent_units(run)
-    for n in run.ready.beyond(outcomes.encoded_prefix(run)):
+    for n, recipe in _unmade(run, last):
         if room <= 0:
             return
-        if n in absent or outcomes.is_encoded(run, n) or not outcomes.is_ready(run, n):
+        if n in absent or outcomes.is_made(run, n, recipe.hash) or not outcomes.is_ready(run, n):
             continue
         command = EncodeSegment(
             job=state.job,
@@ -182,12 +191,22 @@ def _encodes(state: LedgerState, settled: Settled, recipe: Recipe, pools: Pools)
             yield command
 
 
+def _unmade(run: RunState, last: Recipe) -> Iterator[tuple[int, Recipe]]:
+    """Yield the units to be made and their recipe: first what can be watched, then what the result lacks."""
+    for n in run.ready.beyond(outcomes.encoded_prefix(run)):
+        recipe = succession.recipe_of(run, n)
+        if recipe is not None:
+            yield n, recipe
+    yield from ((n, last) for n in outcomes.unlike(run))
+
+
 def _extent(run: RunState) -> Extent:
     return Extent(
         units=outcomes.encoded_prefix(run),
         generations=run.wanted_generations,
         absent=tuple(sorted(outcomes.absent_units(run))),
         tracks={name: track.ready.prefix() for name, track in sorted(run.tracks.items()) if track.track},
+        recipes=succession.recipes_by_unit(run),
     )
 
 
@@ -248,7 +267,7 @@ def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> Publi
         outcome="completed",
         outputs=assembled.outputs if assembled else (),
         extent=extent,
-        recipe=run.recipe.recipe if run.recipe else None,
+        recipe=succession.current(run),
         tracks=_tracks(run),
         destination=request.options.destination,
         title=_title(state),
@@ -262,7 +281,10 @@ def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> Publi
 
 def warnings_of(run: RunState) -> tuple[str, ...]:
     """Return what the user should know of the run, each once, in the order it became known."""
-    said = [*_said(run.probed), *_said(run.recipe), *_said(run.source)]
+    said = [*_said(run.probed), *_said(run.recipe)]
+    for step in sorted(run.successors, key=int):
+        said += _said(run.successors[step].event)
+    said += _said(run.source)
     said += [sentence for _, sentence in run.damage]
     said += [_MORE_DAMAGE] if run.more_damage else []
     found = dict.fromkeys([*said, *_said(run.assembled), *_said(run.ending)])

@@ -10,6 +10,7 @@ from cinelog_common.live import close_playlists
 from cinelog_common.objects.errors import ConflictError, ObjectMissingError
 from cinelog_common.objects.ports import ObjectStore
 
+from cinelog_merge.domain.breaking import breaks_of, broken, in_step
 from cinelog_merge.domain.growth import Growth, longer_master, longer_media
 from cinelog_merge.domain.presentation import (
     MASTER,
@@ -43,10 +44,14 @@ class PlaylistExtender:
         base = keys.live_prefix(job, run)
         chosen = strands(command.recipe, command.tracks)
         pieces = await self._library.pieces(chosen, command.extent, job=job, run=run)
+        if not command.ended:
+            pieces = in_step(chosen, pieces)
+        breaks = breaks_of(chosen, pieces)
         target = target_duration(command.max_segment_s, pieces, final=False)
         # Media playlists first: what the multivariant one lists is there.
         for name, own in pieces.items():
-            text = write_media_playlist(media_playlist(own, base=base, target=target, ended=command.ended))
+            playlist = media_playlist(own, base=base, target=target, ended=command.ended)
+            text = write_media_playlist(broken(playlist, own, breaks))
             await self._lengthen(f"{base}{name}.m3u8", text, longer_media)
         if pieces:
             codecs = await self._library.codecs(pieces)

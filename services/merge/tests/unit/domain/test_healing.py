@@ -18,7 +18,7 @@ from cinelog_merge.domain.deciding import decide
 from cinelog_merge.domain.folding import apply
 from cinelog_merge.domain.pools import Pool, Pools
 from cinelog_merge.domain.retrying import MAX_LOSSES
-from cinelog_merge.domain.state import MAX_TRACKS, MAX_UNITS, LogTime
+from cinelog_merge.domain.state import MAX_TRACKS, MAX_UNITS, Encoded, LogTime
 from cinelog_merge.testing import JOB, POOLS, Film, World, a_request, refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -249,7 +249,8 @@ def test_a_decision_costs_the_same_at_the_end_of_a_long_film_as_at_its_start() -
             looked.append(n)
             return super().__contains__(n)
 
-    run = replace(run, encoded=Counted(runs=run.encoded.runs))
+    made = Encoded(units=Counted(runs=run.encoded.runs))
+    run = replace(run, encoded_as={choice.recipe.hash: made})
 
     decision = decide(replace(state, current=run), Pools(pools={"cpu": Pool(live_slots=2)}), 0)
 

@@ -1,0 +1,114 @@
+"""A vendor's device that breaks in the middle of a film, played by the processor, and a node that has one."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from cinelog import composition, standalone
+from cinelog.standalone import Standalone, StandaloneSettings
+from cinelog.submitting import submit
+from cinelog_common.contract import topics
+from cinelog_common.contract.status import TERMINAL, JobStatus, WorkerBeat
+from cinelog_common.contract.values import Options, Source
+from cinelog_common.ids import job_id_of_key
+from cinelog_common.kafka.compacted import CompactedReader, ReaderSettings
+from cinelog_common.kafka.records import Record
+from cinelog_transcode import main, proofs
+from cinelog_transcode.adapters.encoder import ChildEncoder
+from cinelog_transcode.children.encoding import EncoderUnavailableError
+from cinelog_transcode.domain.proof import Proof
+from msgspec.structs import replace
+
+from cinelog_testkit.waiting import eventually
+
+POOL = "nvidia"
+UNITS_BEFORE_IT_BREAKS = 3
+
+
+class Device(ChildEncoder):
+    """Encodes as the processor does, with parameters of its own, until it breaks."""
+
+    made = 0
+
+    async def encode(self, task: Any, on_progress: Any) -> Any:
+        """Encode the first units and refuse the others."""
+        if task.recipe.family != POOL:
+            return await super().encode(task, on_progress)
+        if task.n >= UNITS_BEFORE_IT_BREAKS:
+            raise EncoderUnavailableError(task.recipe.encoder, "the device fell off the bus")
+        Device.made += 1
+        played = replace(task.recipe, family="cpu", encoder="libx264", preset="medium")
+        return await super().encode(replace(task, recipe=played), on_progress)
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every standalone node of this process have a device, which its worker believes to work."""
+    services, prove = composition.standalone_services, proofs.prove
+
+    def with_the_device(*given: Any) -> Sequence[Any]:
+        return (*services(*given), composition.build("transcode", given[1], pool=POOL, slots=1))
+
+    async def proven(tables: Any) -> AsyncIterator[Proof]:
+        if tables[0].pool == POOL:
+            yield Proof(encoder="h264_nvenc", codec="h264", pool=POOL, usable=True, version="13.0")
+            return
+        async for proof in prove(tables):
+            yield proof
+
+    monkeypatch.setattr(standalone, "standalone_services", with_the_device)
+    monkeypatch.setattr(main, "prove", proven)
+    monkeypatch.setattr(main, "ChildEncoder", Device)
+    Device.made = 0
+
+
+class DeviceNode:
+    """A standalone node whose device is known, and the latest snapshot of each job."""
+
+    def __init__(self, node: Standalone, latest: dict[str, JobStatus]) -> None:
+        self.node = node
+        self._latest = latest
+
+    async def convert(self, film: Path, options: Options, *, deadline_s: float = 120.0) -> JobStatus:
+        """Convert a film and return the last snapshot.
+
+        Raises:
+            TimeoutError: It did not end.
+        """
+        job = job_id_of_key("device", str(film))
+        submitted = await submit(self.node, job, Source(url=str(film)), options)
+        await submitted.announce()
+        await eventually(
+            lambda: job in self._latest and self._latest[job].state in TERMINAL, deadline_s=deadline_s
+        )
+        return self._latest[job]
+
+
+@asynccontextmanager
+async def device_node(settings: StandaloneSettings) -> AsyncIterator[DeviceNode]:
+    """Run a node after `plug_in`."""
+    latest: dict[str, JobStatus] = {}
+    pools: set[str] = set()
+
+    async def note(record: Record) -> None:
+        if record.value is None:
+            return
+        if record.topic == topics.WORKERS:
+            pools.add(msgspec.json.decode(record.value, type=WorkerBeat).pool)
+        else:
+            status = msgspec.json.decode(record.value, type=JobStatus)
+            latest[status.job] = status
+
+    async with Standalone(settings) as node:
+        reader = CompactedReader(
+            ReaderSettings(bootstrap=node.platform.bootstrap, topics=(topics.STATUS, topics.WORKERS)), note
+        )
+        await reader.start()
+        try:
+            # Else the processor would be chosen, as if there were no device.
+            await eventually(lambda: POOL in pools)
+            yield DeviceNode(node, latest)
+        finally:
+            await reader.stop()
