@@ -74,7 +74,13 @@ class FaustLedger:
             self.settings.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.settings.folder, error) from error
+        earlier = self._table
         self._app, self._table = build_app(self.settings, self._consume, self._contiguity)
+        if earlier is not None:
+            # A log that keeps little may have dropped what is known here; what is newer there replaces it.
+            store, known = self._table.data, earlier.data
+            store.data.update(known.data)
+            store._key_partition.update(known._key_partition)  # noqa: SLF001
         self._app.loop = asyncio.get_running_loop()
         self._app.finalize()
         self._starting = asyncio.create_task(self._run(), name="ledger")
