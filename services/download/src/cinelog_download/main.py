@@ -79,6 +79,7 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
         addresses=AddressPolicy(allow_private=settings.allow_private_sources),
         chunk_bytes=settings.chunk_bytes,
         rate_bps=settings.limit_rate,
+        sounds=settings.max_sounds,
         connect_timeout_s=settings.connect_timeout_s,
         answer_timeout_s=settings.answer_timeout_s,
         stall_window_s=settings.stall_window_s,
@@ -104,6 +105,7 @@ def limits(settings: Settings) -> Limits:
         duration_s=settings.max_duration_s,
         streams=settings.max_streams,
         units=settings.max_units,
+        sounds=settings.max_sounds,
     )
 
 

@@ -22,6 +22,8 @@ class Settings(SettingsBase):
     """Pixels of one picture."""
     max_duration_s: float = Field(default=24 * 3600.0, gt=0)
     max_streams: int = Field(default=64, ge=1)
+    max_sounds: int = Field(default=8, ge=1, le=16)
+    """Sound tracks of one source that are used: each is a whole encode."""
     max_units: int = Field(default=20_000, ge=1)
     """Work units of one job."""
     chunk_bytes: int = Field(default=8 * _MIB, ge=65_536)

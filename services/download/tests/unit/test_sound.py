@@ -61,6 +61,7 @@ def assert_clicks(found: list[float], *, first_s: float, count: int) -> None:
         ("libopus.webm", AudioRecipe()),
         ("flac.mkv", AudioRecipe()),
         ("aac.mp4", AudioRecipe(codec="opus")),
+        ("flac.mkv", AudioRecipe(loudness_lufs=-20.0)),
         ("aac.mp4", AudioRecipe(mode="copy")),
         ("libopus.webm", AudioRecipe(mode="copy")),
     ],
@@ -74,6 +75,22 @@ def test_every_click_stays_where_it_was(films: Any, media: Any, tmp_path: Path, 
     told = media.demux([path], tmp_path, audio=recipe)
 
     assert_clicks(clicks(*heard(told)), first_s=0.0, count=20)
+
+
+def test_a_track_tells_how_loud_it_is_as_it_was_encoded(films: Any, media: Any, tmp_path: Path) -> None:
+    path = films.make("measured.mp4", media.Film(frames=120))
+
+    plain = media.demux([path], tmp_path / "plain")
+    quieter = media.demux([path], tmp_path / "quieter", audio=AudioRecipe(loudness_lufs=-36.0))
+    copied = media.demux([path], tmp_path / "copied", audio=AudioRecipe(mode="copy"))
+
+    (loud,), (quiet,), (passed,) = (
+        [message.loudness for message in told if isinstance(message, TrackDone)]
+        for told in (plain, quieter, copied)
+    )
+    assert quiet.integrated_lufs < loud.integrated_lufs - 6
+    assert quiet.true_peak_dbtp < loud.true_peak_dbtp < 0
+    assert passed is None
 
 
 def test_sound_that_starts_late_is_preceded_by_silence(films: Any, media: Any, tmp_path: Path) -> None:

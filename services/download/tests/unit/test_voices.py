@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cinelog_download.children import probing
-from cinelog_download.domain.demuxing import FragmentCut, Probed, TrackBegun, TrackDone
+from cinelog_download.domain.demuxing import FragmentCut, Limits, Probed, TrackBegun, TrackDone
 from cinelog_testkit.corpus.films import Film, Voice, write_film
 
 
@@ -40,12 +39,8 @@ def test_of_two_files_the_one_that_was_fetched_for_its_sound_is_heard(
     assert [message.language for message in told if isinstance(message, TrackBegun)] == ["fra"]
 
 
-def test_more_tracks_than_can_be_used_are_told_of(
-    film: Path, media: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(probing, "MOST_VOICES", 1)
-
-    told = media.demux([film], tmp_path / "made")
+def test_more_tracks_than_can_be_used_are_told_of(film: Path, media: Any, tmp_path: Path) -> None:
+    told = media.demux([film], tmp_path / "made", limits=Limits(sounds=1))
 
     assert told[-1].tracks == ("a0",)
     assert "Of 2 sound tracks only 1 can be used." in told[-1].warnings

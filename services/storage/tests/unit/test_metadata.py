@@ -1,6 +1,6 @@
 """What is said of a result."""
 
-from cinelog_common.contract.values import Output, Track
+from cinelog_common.contract.values import Loudness, Output, Track
 from cinelog_storage.domain.metadata import metadata_of
 from cinelog_storage.testing import FILM, a_publication
 from msgspec.structs import replace
@@ -40,6 +40,16 @@ def test_an_encoded_film_is_described() -> None:
         {"codec": "mp4a.40.2", "language": "und", "channels": 2, "sample_rate": 48000}
     ]
     assert document["outputs"][0]["file"] == "video.mp4"
+
+
+def test_a_track_tells_its_name_and_how_loud_it_is() -> None:
+    loudness = Loudness(integrated_lufs=-23.1, range_lu=4.2, true_peak_dbtp=-1.0)
+    track = replace(SOUND, title="Commentary", loudness=loudness)
+
+    [sound] = metadata_of(replace(a_publication(), tracks=(track,)), [FILM])["audio"]
+
+    assert sound["title"] == "Commentary"
+    assert sound["loudness"] == {"integrated_lufs": -23.1, "range_lu": 4.2, "true_peak_dbtp": -1.0}
 
 
 def test_a_copied_picture_is_described_by_its_track() -> None:

@@ -7,6 +7,7 @@ from cinelog_common.contract.values import (
     Chapter,
     EncodedRendition,
     Failure,
+    Loudness,
     Options,
     Output,
     Recipe,
@@ -150,6 +151,8 @@ class TrackEnded(Event, frozen=True, kw_only=True):
     recipe: str
     segments: int
     end: int
+    loudness: Loudness | None = None
+    """Of what was encoded; None for silence, for what was passed through, and for a picture."""
 
     def subject(self) -> tuple[str | int, ...]:
         """The track and how it is made."""

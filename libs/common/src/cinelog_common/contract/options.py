@@ -35,6 +35,7 @@ SCHEMES = ("http", "https", "file", "upload", "object")
 _SOUNDS = {"m4a": ("aac", 128), "mp3": ("mp3", 192), "opus": ("opus", 128)}
 """By audio format: its codec, and kbit/s for stereo."""
 _MAX_MP3_K = 320
+_QUIETEST_LUFS, _LOUDEST_LUFS = -40.0, -5.0
 _DEFAULT_CRF = {"h264": 23, "hevc": 26, "av1": 32, "vp9": 33}
 _MAX_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
 _VENDOR_CODECS = {
@@ -309,18 +310,24 @@ def _audio(options: Options, containers: tuple[str, ...]) -> AudioRecipe:
         raise InvalidOptionsError(
             f"An audio bitrate of {bitrate} kbit/s is out of range.", "Choose 32 to 512."
         )
+    target = options.normalize
+    if target is not None and not _QUIETEST_LUFS <= target <= _LOUDEST_LUFS:
+        raise InvalidOptionsError(
+            f"A loudness of {target} LUFS is out of range.",
+            f"Choose {_QUIETEST_LUFS} to {_LOUDEST_LUFS}: -23 is EBU R128, -14 is usual on the web.",
+        )
     if options.profile == "audio":
         codec, usual = _SOUNDS[options.audio_format or "m4a"]
         if codec == "mp3" and bitrate is not None and bitrate > _MAX_MP3_K:
             raise InvalidOptionsError(f"MP3 ends at {_MAX_MP3_K} kbit/s.", "Choose 32 to 320, or opus.")
-        return AudioRecipe(codec=codec, bitrate_k=bitrate or usual)
+        return AudioRecipe(codec=codec, bitrate_k=bitrate or usual, loudness_lufs=target)
     if options.audio_format is not None:
         raise InvalidOptionsError(
             f"An audio format means nothing to the profile {options.profile!r}.", "Choose the profile audio."
         )
     if options.profile == "original":
-        if bitrate is not None:
+        if bitrate is not None or target is not None:
             raise InvalidOptionsError("The profile 'original' does not encode sound.", "Leave it out.")
         return AudioRecipe(mode="copy")
     codec = "opus" if "webm" in containers else "aac"
-    return AudioRecipe(codec=codec, bitrate_k=bitrate or 128)
+    return AudioRecipe(codec=codec, bitrate_k=bitrate or 128, loudness_lufs=target)

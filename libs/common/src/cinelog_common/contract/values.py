@@ -44,6 +44,8 @@ class Options(Value, frozen=True, kw_only=True):
     verify: str = "seams"
     target_ssim: float | None = None
     """Structural similarity to reach: the constant quality is then found on the first segments."""
+    normalize: float | None = None
+    """Loudness in LUFS that the sound is brought near; None leaves it as it is."""
     destination: str | None = None
     """A folder on the storage service's machine; None leaves the result in the object store."""
     title: str | None = None
@@ -94,6 +96,17 @@ class Chapter(Value, frozen=True, kw_only=True):
     title: str
 
 
+class Loudness(Value, frozen=True, kw_only=True):
+    """How loud a sound track is (EBU R128)."""
+
+    integrated_lufs: float
+    """Over the whole track."""
+    range_lu: float
+    """Between quiet and loud passages (EBU Tech 3342)."""
+    true_peak_dbtp: float
+    """The highest peak, between samples too; above 0 it is clipped when it is played."""
+
+
 class AudioRecipe(Value, frozen=True, kw_only=True):
     """How every sound track is made; known before the source is, so `FetchSource` carries it."""
 
@@ -102,6 +115,8 @@ class AudioRecipe(Value, frozen=True, kw_only=True):
     codec: str = "aac"
     """`aac`, `opus` or `mp3`."""
     bitrate_k: int = 128
+    loudness_lufs: float | None = None
+    """Brought near this loudness; None leaves it as it is."""
 
     @property
     def hash(self) -> str:
@@ -216,3 +231,7 @@ class Track(Value, frozen=True, kw_only=True):
     height: int = 0
     frame_rate: tuple[int, int] = (0, 1)
     time_base: tuple[int, int] = (0, 1)
+    title: str = ""
+    """What the source calls it."""
+    loudness: Loudness | None = None
+    """Known when the track has ended."""

@@ -79,6 +79,10 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"crf": 52},
     {"crf": 64, "codec": "av1"},
     {"audio_bitrate_k": 31},
+    {"normalize": -41.0},
+    {"normalize": 0.0},
+    {"normalize": float("nan")},
+    {"profile": "original", "normalize": -23.0},
     {"audio_bitrate_k": 513},
     {"segment_s": 0.0},
     {"segment_s": 0.99},
@@ -165,6 +169,7 @@ NAMES: dict[str, Any] = {
     "preset": st.none() | st.sampled_from([*contract.PRESETS, "x"]),
     "crf": st.none() | st.integers(-5, 70),
     "audio_bitrate_k": st.none() | st.integers(0, 600),
+    "normalize": st.none() | st.floats(-60, 10),
     "hardware": st.sampled_from([*contract.HARDWARE, "x"]),
     "vendor": st.none() | st.sampled_from([*contract.VENDORS, "x"]),
     "segment_s": st.none() | st.floats(),
@@ -273,3 +278,11 @@ def test_each_audio_format_has_its_codec_and_bitrate(
 
     assert (settled.audio.codec, settled.audio.bitrate_k) == (codec, bitrate_k)
     assert settled.containers == (container,)
+
+
+@pytest.mark.parametrize("profile", ["web", "ladder", "audio"])
+def test_a_wanted_loudness_is_part_of_how_sound_is_made(profile: str) -> None:
+    settled = settle(Options(profile=profile, normalize=-23.0))
+
+    assert settled.audio.loudness_lufs == -23.0
+    assert settled.audio.hash != settle(Options(profile=profile)).audio.hash

@@ -18,7 +18,7 @@ from cinelog_fastio import CORRUPT, DISCARD, DISPOSABLE, KEYFRAME, Packet
 
 from cinelog_download.children import probing, refusals
 from cinelog_download.children.inventory import streams_of
-from cinelog_download.children.listening import Ear
+from cinelog_download.children.listening import Ear, Said
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.reading import ArrivingFile, Ask
 from cinelog_download.children.sources import VIDEO, Bearings, Reopen, Roles, Source, Taken, Way, paced
@@ -111,7 +111,7 @@ class Demuxing:
         held, first = self._first_picture(sources, video)
         eye = Eye(self._order, film, first, self._tell) if video is not None and film is not None else None
         ears = [
-            Ear(self._order, stream, self._tell, name=f"a{number}", language=voice.file.language)
+            Ear(self._order, stream, self._tell, name=f"a{number}", said=_said(voice.file))
             for number, (voice, stream) in enumerate(self._voices)
         ]
         self._probe(film, eye)
@@ -183,7 +183,7 @@ class Demuxing:
         heard = [one for one in opened if one.audios]
         # Files of their own were fetched for their sound; the film's own is the lesser one then.
         chosen = [one for one in heard if one is not film or one.file.wanted == "both"] or heard
-        return [(one, stream) for one in chosen for stream in one.audios][: probing.MOST_VOICES]
+        return [(one, stream) for one in chosen for stream in one.audios][: self._order.limits.sounds]
 
     def _first_picture(
         self, sources: list[Source], video: VideoStream | None
@@ -233,6 +233,10 @@ class Demuxing:
             return ()
         used: list[Stream] = [film.video] if film is not None and film.video is not None else []
         return streams_of(self._opened, [*used, *(stream for _, stream in self._voices)])
+
+
+def _said(file: ArrivingFile) -> Said:
+    return Said(language=file.language, title=file.title)
 
 
 def as_packet(packet: "av.Packet[Any]") -> Packet:

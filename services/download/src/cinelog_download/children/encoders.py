@@ -72,6 +72,17 @@ def without_first(frame: AudioFrame, drop: int) -> AudioFrame:
     return shorter
 
 
+def without_last(frame: AudioFrame, drop: int) -> AudioFrame:
+    """Return `frame` without its last `drop` samples."""
+    kept = frame.samples - drop
+    shorter = AudioFrame(frame.format.name, frame.layout.name, kept)
+    step = _sample_bytes(frame)
+    for plane, source in zip(shorter.planes, frame.planes, strict=True):
+        plane.update(bytes(memoryview(source)[: kept * step]).ljust(plane.buffer_size, b"\0"))
+    shorter.sample_rate = frame.sample_rate
+    return shorter
+
+
 def silence(like: AudioFrame, samples: int) -> AudioFrame:
     """Return `samples` of silence in the shape of another frame."""
     frame = AudioFrame(like.format.name, like.layout.name, samples)

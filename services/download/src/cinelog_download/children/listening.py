@@ -7,7 +7,7 @@ from typing import Any
 import av
 from av.audio.stream import AudioStream
 from cinelog_common.cmaf.inits import CopyHints, UnsupportedTrackError, copy_init
-from cinelog_common.contract.values import AudioRecipe
+from cinelog_common.contract.values import AudioRecipe, Value
 
 from cinelog_download.children import refusals
 from cinelog_download.children.copying import CopiedSound, Form
@@ -20,21 +20,37 @@ from cinelog_download.children.watching import Eye
 from cinelog_download.domain.demuxing import DemuxOrder
 from cinelog_download.domain.sounding import Grid, PictureCuts
 
+_LONGEST_TITLE = 200
 _LEAST_PAD_S = Fraction(1, 20)
 """Sound that ends less than this before the picture is left as it is."""
+
+
+class Said(Value, frozen=True, kw_only=True):
+    """What a playlist or a page says of a sound."""
+
+    language: str = ""
+    title: str = ""
 
 
 class Ear:
     """One sound track, from packets on the container's timeline to fragments."""
 
     def __init__(
-        self, order: DemuxOrder, stream: AudioStream, tell: Tell, *, name: str = "a0", language: str = ""
+        self,
+        order: DemuxOrder,
+        stream: AudioStream,
+        tell: Tell,
+        *,
+        name: str = "a0",
+        said: Said | None = None,
     ) -> None:
-        """`language` is what is said of it where the stream itself says nothing."""
+        """`said` is what is said of it where the stream itself says nothing."""
+        said = said or Said()
         self._order = order
         self._name = name
         self._stream = stream
-        self._language = language_of(stream, language)
+        self._language = language_of(stream, said.language)
+        self._title = (stream.metadata.get("title") or said.title)[:_LONGEST_TITLE]
         self._tell = tell
         self._held: deque[av.Packet[Any]] = deque()
         self._zero_s: Fraction | None = None
@@ -165,6 +181,7 @@ class Ear:
             segment_s=self._order.segment_s,
             max_segment_s=self._order.max_segment_s,
             language=self._language,
+            title=self._title,
         )
         return Sound(line, self._tell)
 
@@ -199,6 +216,7 @@ class Ear:
             kind="audio",
             timescale=self._rate,
             language=self._language,
+            title=self._title,
             channels=context.layout.nb_channels,
             sample_rate=context.sample_rate,
             bitrate_bps=context.bit_rate or 0,

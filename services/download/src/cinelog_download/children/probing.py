@@ -24,8 +24,6 @@ _FORMATS = (
     "wv,ape,tta,truehd,mlp,yuv4mpegpipe,vc1,wtv,matroska,webm"
 )
 """Containers of media only: none that refers to other files (playlists, concat) or to pictures on a disk."""
-MOST_VOICES = 8
-"""Sound tracks that are used at most: each is a whole encode."""
 _MOST_TAGS, _MOST_CHAPTERS = 64, 1000
 _NAME_CHARS, _VALUE_CHARS = 200, 2000
 """All of it travels in one message, which has an end: some files carry books in their comments."""
@@ -274,7 +272,7 @@ def _audible(container: InputContainer) -> tuple[AudioStream, ...]:
         default=None,
     )
     others = [stream for stream in streams if stream is not best]
-    return () if best is None else (best, *others[: MOST_VOICES - 1])
+    return () if best is None else (best, *others)
 
 
 def _has_decoder(stream: VideoStream | AudioStream) -> bool:

@@ -17,6 +17,7 @@ from cinelog_common.cmaf.inits import audio_init
 from cinelog_common.contract.values import AudioRecipe, Value
 
 from cinelog_download.children.encoders import Voice, open_encoder, silence, without_first
+from cinelog_download.children.loudness import Meter, Normalizer
 from cinelog_download.children.tracks import Description, FragmentWriter, Piece
 from cinelog_download.children.units import Tell
 from cinelog_download.domain.sounding import Grid, PictureCuts, next_cut, place
@@ -35,6 +36,7 @@ class Line(Value, frozen=True, kw_only=True):
     segment_s: float
     max_segment_s: float
     language: str = "und"
+    title: str = ""
 
 
 class Sound:
@@ -54,6 +56,9 @@ class Sound:
         self._end: int | None = None
         self._priming: int | None = None
         self._writer: FragmentWriter | None = None
+        self._meter = Meter(line.voice)
+        target = line.recipe.loudness_lufs
+        self._normalizer = None if target is None else Normalizer(line.voice, target)
         self._grid = Grid(
             step=round(line.segment_s * line.voice.rate), longest=round(line.max_segment_s * line.voice.rate)
         )
@@ -99,6 +104,9 @@ class Sound:
         """Flush the encoder and write what is left."""
         if self._resampler is not None:
             for frame in self._resampler.resample(None):
+                self._level(frame)
+        if self._normalizer is not None:
+            for frame in self._normalizer.through(None):
                 self._encode(frame)
         self._collect(self._encoder.encode(None))
         # What the last packet holds beyond this is the encoder's filling.
@@ -107,13 +115,13 @@ class Sound:
         if self._pending:
             self._write(None)
         if self._writer is not None:
-            self._writer.finish()
+            self._writer.finish(self._meter.result())
 
     def _feed(self, frame: AudioFrame) -> None:
         shape, before = _shape_of(frame), self._shape
         if self._resampler is not None and shape != self._shape:
             for rest in self._resampler.resample(None):
-                self._encode(rest)
+                self._level(rest)
             self._resampler = None
         if self._resampler is None:
             voice = self._line.voice
@@ -132,9 +140,14 @@ class Sound:
             raise
         self._expected += lasts_s
         for one in made:
-            self._encode(one)
+            self._level(one)
+
+    def _level(self, frame: AudioFrame) -> None:
+        for levelled in (frame,) if self._normalizer is None else self._normalizer.through(frame):
+            self._encode(levelled)
 
     def _encode(self, frame: AudioFrame) -> None:
+        self._meter.add(frame)
         frame.pts = self._fed
         frame.time_base = Fraction(1, self._line.voice.rate)
         self._fed += frame.samples
@@ -154,6 +167,7 @@ class Sound:
             kind="audio",
             timescale=line.voice.rate,
             language=line.language,
+            title=line.title,
             channels=self._encoder.layout.nb_channels,
             sample_rate=line.voice.rate,
             bitrate_bps=self._encoder.bit_rate or 0,

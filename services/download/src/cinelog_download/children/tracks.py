@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cinelog_common.cmaf.fragments import FragmentSpec, Sample, write_fragment
 from cinelog_common.cmaf.inits import codec_string, parameter_hash
-from cinelog_common.contract.values import Value
+from cinelog_common.contract.values import Loudness, Value
 from cinelog_fastio import checksum
 
 from cinelog_download.children.units import Tell
@@ -19,6 +19,7 @@ class Description(Value, frozen=True, kw_only=True):
     kind: str
     timescale: int
     language: str = "und"
+    title: str = ""
     channels: int = 0
     sample_rate: int = 0
     bitrate_bps: int = 0
@@ -58,6 +59,7 @@ class FragmentWriter:
                 init_hash=init_hash,
                 timescale=description.timescale,
                 language=description.language,
+                title=description.title,
                 channels=description.channels,
                 sample_rate=description.sample_rate,
                 bitrate_bps=description.bitrate_bps,
@@ -94,6 +96,6 @@ class FragmentWriter:
         self.written += 1
         self._end = piece.end
 
-    def finish(self) -> None:
-        """Tell that no further fragment comes."""
-        self._tell(TrackDone(track=self._name, segments=self.written, end=self._end))
+    def finish(self, loudness: Loudness | None = None) -> None:
+        """Tell that no further fragment comes, and how loud the sound was."""
+        self._tell(TrackDone(track=self._name, segments=self.written, end=self._end, loudness=loudness))

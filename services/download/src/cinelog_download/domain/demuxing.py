@@ -5,7 +5,7 @@ Times are ticks of the picture's time base on the job's timeline, unless a field
 """
 
 import msgspec
-from cinelog_common.contract.values import AudioInfo, AudioRecipe, Chapter, Value, VideoInfo
+from cinelog_common.contract.values import AudioInfo, AudioRecipe, Chapter, Loudness, Value, VideoInfo
 
 
 class Limits(Value, frozen=True, kw_only=True):
@@ -15,6 +15,8 @@ class Limits(Value, frozen=True, kw_only=True):
     duration_s: float = 24 * 3600.0
     streams: int = 64
     units: int = 20_000
+    sounds: int = 8
+    """Sound tracks that are used; further ones are left out, and a warning says so."""
 
 
 class InputFile(Value, frozen=True, kw_only=True):
@@ -130,6 +132,7 @@ class TrackBegun(Told, frozen=True, kw_only=True, tag="track"):
     init_hash: str
     timescale: int
     language: str = "und"
+    title: str = ""
     channels: int = 0
     sample_rate: int = 0
     bitrate_bps: int = 0
@@ -158,6 +161,7 @@ class TrackDone(Told, frozen=True, kw_only=True, tag="track-done"):
     track: str
     segments: int
     end: int
+    loudness: Loudness | None = None
 
 
 class Finished(Told, frozen=True, kw_only=True, tag="finished"):

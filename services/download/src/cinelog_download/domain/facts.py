@@ -133,6 +133,7 @@ def track_opened(command: FetchSource, track: TrackBegun) -> TrackOpened:
             init_key=init_key,
             timescale=track.timescale,
             language=track.language,
+            title=track.title,
             channels=track.channels,
             sample_rate=track.sample_rate,
             bitrate_bps=track.bitrate_bps,
@@ -195,4 +196,5 @@ def track_ended(command: FetchSource, done: TrackDone) -> TrackEnded:
         recipe=command.audio.hash,
         segments=done.segments,
         end=done.end,
+        loudness=done.loudness,
     )

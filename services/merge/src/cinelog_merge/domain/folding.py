@@ -26,7 +26,7 @@ from cinelog_common.contract.events import (
     WorkFailed,
 )
 from cinelog_common.errors import Category
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from cinelog_merge.domain.outcomes import forget_settled, unit_of
 from cinelog_merge.domain.state import (
@@ -150,9 +150,13 @@ def _track_segment(run: RunState, event: TrackSegmentReady, at: LogTime) -> RunS
 
 
 def _track_ended(run: RunState, event: TrackEnded, at: LogTime) -> RunState:
-    return _track(
-        run, event.track, lambda known: replace(known, segments=max(known.segments or 0, event.segments))
-    )
+    def ended(known: TrackState) -> TrackState:
+        # Two attempts may have measured a hair apart: whichever is told first, the same one stays.
+        told = [each for each in (known.loudness, event.loudness) if each is not None]
+        loudness = max(told, key=astuple, default=None)
+        return replace(known, segments=max(known.segments or 0, event.segments), loudness=loudness)
+
+    return _track(run, event.track, ended)
 
 
 def _source_ended(run: RunState, event: SourceEnded, at: LogTime) -> RunState:

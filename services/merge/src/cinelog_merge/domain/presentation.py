@@ -241,16 +241,24 @@ def _range(recipe: Recipe) -> str:
 
 def _audio(track: Track, sound: Sequence[Track]) -> AudioRendition:
     index = sound.index(track)
-    name = track.language if track.language not in {"", "und"} else f"Sound {index + 1}"
-    taken = [other.language for other in sound[:index]]
+    taken = [_called(other, at) for at, other in enumerate(sound[:index])]
+    name = _called(track, index)
     return AudioRendition(
         group=AUDIO_GROUP,
-        name=name if track.language not in taken else f"{name} {index + 1}",
+        # RFC 8216 4.3.4.1.1: no two of a group are called the same.
+        name=name if name not in taken else f"{name} {index + 1}",
         uri=f"{track.name}.m3u8",
         language="" if track.language == "und" else track.language,
         channels=track.channels or 2,
         default=index == 0,
     )
+
+
+def _called(track: Track, index: int) -> str:
+    """Return what a player shows in its menu."""
+    # A quoted string holds neither quotes nor line ends (RFC 8216 4.2).
+    title = "".join(char for char in track.title if char.isprintable() and char != '"').strip()
+    return title or (track.language if track.language not in {"", "und"} else f"Sound {index + 1}")
 
 
 def _rendition_bps(

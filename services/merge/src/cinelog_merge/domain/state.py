@@ -13,7 +13,7 @@ from cinelog_common.contract.events import (
     SourceEnded,
     SourceProbed,
 )
-from cinelog_common.contract.values import Failure, Output, Track, Value
+from cinelog_common.contract.values import Failure, Loudness, Output, Track, Value
 
 from cinelog_merge.domain.intervals import IntervalSet
 
@@ -71,6 +71,7 @@ class TrackState(Value, frozen=True, kw_only=True):
     opened_at: Place | None = None
     ready: IntervalSet = IntervalSet()
     segments: int | None = None
+    loudness: Loudness | None = None
 
     @property
     def complete(self) -> bool:

@@ -211,7 +211,11 @@ def _extent(run: RunState) -> Extent:
 
 
 def _tracks(run: RunState) -> tuple[Track, ...]:
-    return tuple(track.track for _, track in sorted(run.tracks.items()) if track.track is not None)
+    return tuple(
+        replace(track.track, loudness=track.loudness)
+        for _, track in sorted(run.tracks.items())
+        if track.track is not None
+    )
 
 
 def _finished(run: RunState) -> bool:

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from cinelog_common.contract.commands import EncodeSegment, FetchSource
+from cinelog_common.contract.commands import EncodeSegment, FetchSource, PublishOutput
 from cinelog_common.contract.events import (
     Event,
     JobCancelRequested,
@@ -13,7 +13,9 @@ from cinelog_common.contract.events import (
     PlanRevised,
     SegmentEncoded,
     SegmentReady,
+    TrackEnded,
 )
+from cinelog_common.contract.values import Loudness
 from cinelog_merge.domain.folding import apply
 from cinelog_merge.domain.state import MAX_DAMAGE, LedgerState, LogTime, decode_state, encode_state
 from cinelog_merge.domain.wanting import warnings_of
@@ -37,10 +39,16 @@ def a_life() -> list[Event]:
         refusal(encode, category="damaged", permanent=True),
         JobTicked(job=JOB, tick=7, lost=("some-id",)),
         PlanRevised(job=JOB, revision=1, first=2, last=3, generation=1),
+        *(measured(lufs) for lufs in (-20.0, None, -20.1)),
         *(damaged(n, f"at {n}", f"also at {n}") for n in (3, 1, 30, 2)),
         JobCancelRequested(job=JOB),
     ]
     return world.log + extra
+
+
+def measured(lufs: float | None) -> TrackEnded:
+    loudness = None if lufs is None else Loudness(integrated_lufs=lufs, range_lu=1.0, true_peak_dbtp=-1.0)
+    return TrackEnded(job=JOB, track="a0", recipe="r", segments=1, end=1, loudness=loudness)
 
 
 def damaged(n: int, *warnings: str) -> SegmentEncoded:
@@ -130,3 +138,16 @@ def test_what_transcode_warns_of_is_kept_by_place_up_to_a_bound() -> None:
     assert warned[:MAX_DAMAGE] == tuple(f"damaged at {n} s" for n in range(MAX_DAMAGE))
     assert warned[MAX_DAMAGE:] == ("The source is damaged in more places than are named here.",)
     assert warnings_of(reverse.current) == warned
+
+
+def test_the_loudness_of_a_track_goes_with_it_to_those_who_publish() -> None:
+    world, film = World(), Film(units=2)
+    world.append(a_request())
+    world.settle()
+    while world.waiting:
+        world.append(*film.outcome(world.waiting.pop(0)), measured(-23.0))
+        world.settle()
+
+    published = next(command for command in world.sent if isinstance(command, PublishOutput))
+
+    assert [track.loudness for track in published.tracks] == [measured(-23.0).loudness]

@@ -147,6 +147,15 @@ def test_two_sounds_of_one_language_have_two_names() -> None:
     assert [one.default for one in playlist.audio] == [True, False]
 
 
+def test_a_sound_is_called_what_its_source_calls_it() -> None:
+    titles = ('English "5.1"', "English 5.1", "")
+    tracks = tuple(replace(SOUND, name=f"a{n}", language="de", title=title) for n, title in enumerate(titles))
+
+    playlist = multivariant(RECIPE, tracks, {}, codecs={**CODECS, "a2": CODECS["a0"]})
+
+    assert [one.name for one in playlist.audio] == ["English 5.1", "English 5.1 2", "de"]
+
+
 def test_sidecars_are_looked_for_as_far_as_the_extent_reaches() -> None:
     first, _, sound = strands(RECIPE, (SOUND,))
     extent = Extent(units=4, generations={"2": 1}, absent=(1,), tracks={"a0": 2})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from cinelog_common.contract.commands import PublishOutput
 from cinelog_common.contract.values import Output, Recipe, Track
 
@@ -60,12 +61,17 @@ def _rate(rate: tuple[int, int]) -> float | None:
 
 
 def _audio(track: Track) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "codec": track.codec,
         "language": track.language,
         "channels": track.channels,
         "sample_rate": track.sample_rate,
     }
+    if track.title:
+        document["title"] = track.title
+    if track.loudness is not None:
+        document["loudness"] = msgspec.to_builtins(track.loudness)
+    return document
 
 
 def _output(output: Output) -> dict[str, Any]:

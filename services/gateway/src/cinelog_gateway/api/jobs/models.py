@@ -62,6 +62,9 @@ class OptionsModel(BaseModel):
     crf: StrictInt | None = Field(default=None, description="Constant quality: lower is better and larger.")
     audio_bitrate_k: StrictInt | None = Field(default=None, description="kbit/s, 32 to 512.")
     audio_format: Text | None = Field(default=None, json_schema_extra=_one_of(*contract.AUDIO_FORMATS))
+    normalize: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
+        default=None, description="Loudness in LUFS that the sound is brought near, -40 to -5."
+    )
     hardware: Text = Field(default="auto", json_schema_extra=_one_of(*contract.HARDWARE))
     vendor: Text | None = Field(default=None, json_schema_extra=_one_of(*contract.VENDORS))
     priority: Text = Field(default="normal", json_schema_extra=_one_of(*contract.PRIORITIES))

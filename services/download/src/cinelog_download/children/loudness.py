@@ -1,0 +1,113 @@
+"""How loud a track is (EBU R128, ITU-R BS.1770), and bringing it to a wanted loudness while it is encoded.
+
+A stream cannot be measured before it is changed: `loudnorm` follows it with a gain that looks three
+seconds ahead. What comes out is near the target, not exactly on it, and quiet passages come closer.
+"""
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.audio.frame import AudioFrame
+from av.filter import Graph
+from cinelog_common.contract.values import Loudness
+
+from cinelog_download.children.encoders import Voice, silence, without_last
+
+_TRUE_PEAK_DBTP = -1.5
+_RANGE_LU = 11
+_SILENCE_LUFS = -70.0
+"""Below this BS.1770 counts nothing: there is no loudness of silence."""
+
+
+class Meter:
+    """Measures everything that it is shown."""
+
+    def __init__(self, voice: Voice) -> None:
+        self._chain = _Chain(voice, (("ebur128", "metadata=1:peak=true"),))
+        self._said: dict[str, str] = {}
+
+    def add(self, frame: AudioFrame) -> None:
+        """Take the next samples; the frame stays as it is."""
+        for measured in self._chain.through(frame):
+            self._said = dict(measured.metadata)
+
+    def result(self) -> Loudness | None:
+        """Return what was measured so far; None for silence and for less than can be measured."""
+        integrated = _number(self._said.get("lavfi.r128.I"))
+        peak = _number(self._said.get("lavfi.r128.true_peak"))
+        if integrated is None or integrated <= _SILENCE_LUFS or not peak:
+            return None
+        return Loudness(
+            integrated_lufs=round(integrated, 2),
+            range_lu=round(_number(self._said.get("lavfi.r128.LRA")) or 0.0, 2),
+            true_peak_dbtp=round(20 * math.log10(peak), 2),
+        )
+
+
+class Normalizer:
+    """Brings sound to a loudness, sample for sample: as many come out as went in, only later."""
+
+    def __init__(self, voice: Voice, target_lufs: float) -> None:
+        wanted = f"I={target_lufs}:TP={_TRUE_PEAK_DBTP}:LRA={_RANGE_LU}"
+        form = f"sample_fmts={voice.format}:channel_layouts={voice.layout}"
+        # The filter works at 192 kHz, to see peaks between the samples.
+        self._chain = _Chain(voice, (("loudnorm", wanted), ("aresample", str(voice.rate)), ("aformat", form)))
+        self._in = 0
+        self._out = 0
+        self._last: AudioFrame | None = None
+
+    def through(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
+        """Yield what is ready; None is the end of the sound, and yields the rest."""
+        self._in += 0 if frame is None else frame.samples
+        self._last = self._last if frame is None else frame
+        for made in self._chain.through(frame):
+            over = self._out + made.samples - self._in if frame is None else 0
+            if over >= made.samples:
+                continue
+            kept = without_last(made, over) if over > 0 else made
+            self._out += kept.samples
+            yield kept
+        if frame is None and self._last is not None and self._out < self._in:
+            yield silence(self._last, self._in - self._out)
+
+
+class _Chain:
+    """Filters one behind the other, for sound of one shape."""
+
+    def __init__(self, voice: Voice, filters: tuple[tuple[str, str], ...]) -> None:
+        self._graph = Graph()
+        self._rate = voice.rate
+        self._position = 0
+        base = Fraction(1, voice.rate)
+        end = self._graph.add_abuffer(
+            sample_rate=voice.rate, format=voice.format, layout=voice.layout, time_base=base
+        )
+        for name, arguments in (*filters, ("abuffersink", "")):
+            following = self._graph.add(name, arguments)
+            end.link_to(following)
+            end = following
+        self._graph.configure()
+
+    def through(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
+        """Yield what comes out."""
+        if frame is not None:
+            frame.pts, frame.time_base = self._position, Fraction(1, self._rate)
+            self._position += frame.samples
+        self._graph.push(frame)
+        while True:
+            try:
+                made = self._graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            assert isinstance(made, AudioFrame)
+            yield made
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
