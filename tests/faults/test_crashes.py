@@ -57,22 +57,22 @@ def test_a_ledger_that_was_frozen_past_its_session_finds_its_successor_and_does_
 ) -> None:
     zombie = deployment.services["merge"]
     successor = deployment.start("merge", "merge-successor")
-    successor.await_ready()
-    job = deployment.gateway.submit(slow_film.url, **QUICK)
-    deployment.gateway.await_snapshot(
-        job, lambda status: status["units_encoded"] >= 2, deadline_s=60, what="two units"
-    )
-
-    zombie.pause()
     try:
+        successor.await_ready()
+        job = deployment.gateway.submit(slow_film.url, **QUICK)
+        deployment.gateway.await_snapshot(
+            job, lambda status: status["units_encoded"] >= 2, deadline_s=60, what="two units"
+        )
+
+        zombie.pause()
         slow_film.hurry()
         deployment.gateway.await_job(job, deadline_s=120)
     finally:
         zombie.resume()
+        successor.stop()
+        del deployment.services["merge-successor"]
 
     whole(job)
-    successor.stop()
-    del deployment.services["merge-successor"]
     again = deployment.gateway.submit(slow_film.url, key="after the zombie", **QUICK)
     deployment.gateway.await_job(again, deadline_s=120)
     whole(again)

@@ -9,11 +9,16 @@ from cinelog_common.contract import topics
 from cinelog_common.contract.commands import Command
 from cinelog_common.controls import Controls
 from cinelog_common.edge import CommandEdge, CommandHandler
+from cinelog_common.errors import Category, TransientError
 from cinelog_common.kafka.compacted import CompactedReader, ReaderSettings
 from cinelog_common.kafka.dead_letters import DeadLetters
 from cinelog_common.kafka.queue import QueueSettings, QueueState, WorkQueue
 from cinelog_common.kafka.slots import Priority
 from cinelog_common.platform import Platform
+
+
+CONTROLS_S = 120.0
+"""How long reading the controls of all jobs may take at the start: a million take ten seconds."""
 
 
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +88,15 @@ class Worker:
         await self._reader.start()
         try:
             # What was cancelled while nobody was here must not be begun.
-            await asyncio.wait_for(self._reader.wait_ready(), 30)
+            await asyncio.wait_for(self._reader.wait_ready(), CONTROLS_S)
             await self._queue.start()
+        except TimeoutError as error:
+            await self._reader.stop()
+            raise TransientError(
+                f"The controls of all jobs were not read within {CONTROLS_S:.0f} s.",
+                category=Category.DEPENDENCY,
+                action=f"Check the broker, and how much lies in {topics.CONTROL}.",
+            ) from error
         except BaseException:
             await self._reader.stop()
             raise

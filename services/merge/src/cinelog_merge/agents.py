@@ -19,7 +19,7 @@ from cinelog_common.announcer import Announcer
 from cinelog_common.clock import Clock
 from cinelog_common.contract import topics
 from cinelog_common.contract.envelope import NotAnEnvelopeError, UnknownTypeError, header_map, open_event
-from cinelog_common.contract.events import Event
+from cinelog_common.contract.events import Event, JobTicked
 from cinelog_common.contract.status import Control
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_common.kafka.dead_letters import DeadLetters, Reason
@@ -70,7 +70,7 @@ class LedgerBody:
         self._letters = DeadLetters(reach.log, clock=reach.clock)
         self._announcer = Announcer(reach.log, service=SERVICE, clock=reach.clock)
         self._controls: Told[Control] = Told()
-        self._events: Told[bool] = Told()
+        self._events: Told[str] = Told()
 
     async def __call__(self, record: Record) -> None:
         """Handle a record of `cinelog.events`; when this returns, everything that follows from it is durable.
@@ -105,6 +105,9 @@ class LedgerBody:
     async def _take(self, event: Event, record: Record) -> None:
         at = LogTime(epoch=self._reach.epoch, offset=record.offset, append_ms=record.timestamp_ms)
         state = apply(await self._load(event.job), event, at)
+        if isinstance(event, JobTicked):
+            # It was long in coming back: it may be lost.
+            self._events.forget(event.job)
         try:
             await self._follow(state, record.partition)
         except PermanentError as error:
@@ -187,10 +190,10 @@ class LedgerBody:
 
     async def _tell_one(self, event: Event) -> None:
         # It is decided anew with every event until it has come back, and there may be thousands before it.
-        if self._events.knows(event.id, True, generation=self._reach.table.generation):
+        if self._events.knows(event.job, event.id, generation=self._reach.table.generation):
             return
         await self._surely(lambda: self._announcer.announce(event))
-        self._events.note(event.id, True)
+        self._events.note(event.job, event.id)
 
     async def _put_aside(self, record: Record, error: PermanentError) -> None:
         logger.bind(action="ledger.dead_letter").warning(

@@ -27,6 +27,10 @@ class Told(Generic[Fact]):
             self._generation = generation
         return self._facts.get(subject) == fact
 
+    def forget(self, subject: Hashable) -> None:
+        """Let what is told of `subject` be told again."""
+        self._facts.pop(subject, None)
+
     def note(self, subject: Hashable, fact: Fact) -> None:
         """Remember `fact`; the oldest are forgotten beyond the limit."""
         self._facts.pop(subject, None)

@@ -7,14 +7,21 @@ from cinelog_common.clock import ManualClock
 from cinelog_common.contract import topics
 from cinelog_common.contract.commands import PublishOutput
 from cinelog_common.contract.envelope import UnknownTypeError, open_command, seal
-from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobTicked, SourceProbed
+from cinelog_common.contract.events import (
+    Event,
+    JobCancelRequested,
+    JobRequested,
+    JobTicked,
+    SourceProbed,
+    TrackEnded,
+)
 from cinelog_common.contract.status import Control
 from cinelog_common.contract.values import Source, VideoInfo
 from cinelog_common.kafka.records import Headers, Record
 from cinelog_common.kafka.testing import FakeLog, FakeProducer
 from cinelog_merge import agents
 from cinelog_merge.agents import LedgerBody, Reach
-from cinelog_merge.domain.deciding import decide
+from cinelog_merge.domain.deciding import LOST_FACT_MS, decide
 from cinelog_merge.domain.folding import apply
 from cinelog_merge.domain.overflowing import overflown
 from cinelog_merge.domain.pools import Pools
@@ -168,12 +175,31 @@ def test_a_fact_of_its_own_is_told_once_although_it_takes_its_time_to_come_back(
     async def live() -> None:
         await world.body(_record(REQUEST))
         await world.body(_record(probed, offset=8))
-        for tick in range(5):
-            await world.body(_record(JobTicked(job="job-1", tick=tick), offset=9 + tick))
+        for n in range(5):
+            ended = TrackEnded(job="job-1", track="a0", recipe="r", segments=n, end=n)
+            await world.body(_record(ended, offset=9 + n))
 
     asyncio.run(live())
 
     assert len(world.log.records(topics.EVENTS)) == 1
+
+
+def test_a_fact_of_its_own_that_does_not_come_back_is_told_again_in_due_time() -> None:
+    world = World()
+    picture = VideoInfo(codec="h264", width=640, height=360, time_base=(1, 25), frame_rate=(25, 1))
+    probed = SourceProbed(job="job-1", fingerprint="f", container="mp4", video=picture)
+
+    async def live() -> None:
+        await world.body(_record(REQUEST))
+        await world.body(_record(probed, offset=8))
+        (job,) = world.roster
+        assert job.due_ms == 5_000 + LOST_FACT_MS
+        await world.body(_record(JobTicked(job="job-1", tick=1), offset=9))
+
+    asyncio.run(live())
+
+    first, second = world.log.records(topics.EVENTS)
+    assert first.value == second.value
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 from cinelog_common.child_pool import ChildPool
-from cinelog_common.errors import Category, PermanentError
+from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_fastio import KEYFRAME, BundleWriter, Packet, StreamParameters
 from cinelog_storage.adapters.gallery_child import Gallerist
 from cinelog_storage.children import gallery as child
@@ -39,6 +39,19 @@ class TestGalleristChild(GalleristConformance):
 
     def jpeg(self) -> bytes:
         return self._picture
+
+    def test_pictures_that_are_never_done_are_given_up_and_the_next_order_is_carried_out(
+        self, tmp_path: Path
+    ) -> None:
+        order = _order(tmp_path, picture_bundle(tmp_path / "good.pkts", [0], jpeg=self._picture))
+
+        async def work() -> Gallery:
+            async with ChildPool("cinelog_storage.children.gallery", size=1) as pool:
+                with pytest.raises(TransientError, match="not done after"):
+                    await Gallerist(pool, patience_s=-3600).make(order)
+                return await Gallerist(pool).make(order)
+
+        assert asyncio.run(work()).poster is not None
 
     def test_nonsense_is_broken_and_the_next_order_is_carried_out(self, tmp_path: Path) -> None:
         (tmp_path / "bad.pkts").write_bytes(b"\0" * 1000)

@@ -30,11 +30,15 @@ from cinelog_merge.domain.state import (
     MAX_UNITS,
     InFlight,
     LedgerState,
+    RunState,
     kind_and_work,
     slot_of,
 )
-from cinelog_merge.domain.succeeding import has_stopped
+from cinelog_merge.domain.succeeding import has_stopped, stopped
 from cinelog_merge.domain.wanting import choice, tombstone, wanted
+
+LOST_FACT_MS = 30_000
+"""After so long without any news, what the ledger itself has told is told again."""
 
 
 class Order(Value, frozen=True, kw_only=True):
@@ -152,7 +156,16 @@ def due_ms(state: LedgerState) -> int | None:
         for slot, setback in run.setbacks.items()
         if not under_way(run, slot) and not exhausted(*kind_and_work(slot), setback)
     ]
+    if state.request.options.profile not in {"original", "audio"} and _awaits_recipe(run):
+        waiting.append(state.updated_ms + LOST_FACT_MS)
     return min(waiting, default=None)
+
+
+def _awaits_recipe(run: RunState) -> bool:
+    """Whether a choice is to come, or to come back: until then nothing else may be under way."""
+    if run.probed is None or run.probed.video is None:
+        return False
+    return run.recipe is None or bool(stopped(run))
 
 
 def dispatched(state: LedgerState, sent: Sequence[Sent]) -> LedgerState:

@@ -2,8 +2,8 @@
 
 from cinelog_merge.domain.state import Setback
 
-MAX_LOSSES = 10
-"""So often work may be lost, one attempt after the other, before it counts as failed."""
+MAX_LOSSES = 100
+"""So often work may be lost before it counts as failed: half an hour of attempts and no answer."""
 MAX_ATTEMPTS = {"fetch": 5, "encode": 4, "probe": 2, "extend": 6, "assemble": 4, "publish": 6}
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
