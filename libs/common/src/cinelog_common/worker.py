@@ -16,7 +16,6 @@ from cinelog_common.kafka.queue import QueueSettings, QueueState, WorkQueue
 from cinelog_common.kafka.slots import Priority
 from cinelog_common.platform import Platform
 
-
 CONTROLS_S = 120.0
 """How long reading the controls of all jobs may take at the start: a million take ten seconds."""
 
