@@ -39,8 +39,8 @@ def test_every_output_lies_where_the_result_says_and_is_named_after_the_title(fo
     named = {output["kind"]: Path(output["path"]) for output in footage.result["outputs"]}
 
     assert all(path.is_file() for path in named.values()), named
-    assert named["mp4"].name == "big-buck-bunny.mp4"
-    assert named["hls"].parts[-2:] == ("big-buck-bunny", "master.m3u8")
+    assert named["mp4"].name == "Big Buck Bunny (excerpt).mp4"
+    assert named["hls"].parts[-2:] == ("Big Buck Bunny (excerpt)", "master.m3u8")
 
 
 def test_what_the_result_says_of_the_video_is_so(footage: Finished) -> None:

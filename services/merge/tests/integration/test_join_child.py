@@ -28,11 +28,13 @@ class TestJoinChild(JoinerConformance):
     def test_a_join_that_never_ends_is_ended_and_the_next_one_is_carried_out(
         self, tmp_path: Path, footage: tuple[Footage, Footage]
     ) -> None:
+        order = self._order(tmp_path, footage, "video.mp4")
+
         async def work() -> None:
             async with ChildPool("cinelog_merge.children.joiner", size=1) as pool:
                 with pytest.raises(TransientError, match="not done after"):
-                    await Joiner(pool, patience_s=-3600).join(self._order(tmp_path, footage, "video.mp4"))
-                (joined,) = await Joiner(pool).join(self._order(tmp_path, footage, "video.mp4"))
+                    await Joiner(pool, patience_s=-3600).join(order)
+                (joined,) = await Joiner(pool).join(order)
                 assert joined.name == "video.mp4"
 
         asyncio.run(work())

@@ -17,6 +17,7 @@ from cinelog_common.contract.topics import Topic
 from cinelog_common.kafka.admin import LogOffsets, apply_topics
 from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.kafka.records import Partition, Record
+from cinelog_merge.adapters.contiguity import Contiguity
 from cinelog_merge.adapters.faust_app import FaustLedger
 from cinelog_merge.adapters.faust_client import FaustSettings, LedgerConsumer, LedgerConsumerThread
 from cinelog_merge.adapters.faust_recovery import LedgerTableManager
@@ -140,6 +141,14 @@ def _slow_seek(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LedgerConsumerThread, "_fetch_records", fetch_records)
 
 
+def _take_stock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away all that was mended: the recovery, the consumer's seeks, and the guard against holes."""
+    monkeypatch.setattr(LedgerTableManager, "recovery_type", Recovery)
+    for mended in ("perform_seek", "seek_wait", "_wait_next_records", "_add_gap"):
+        monkeypatch.delattr(LedgerConsumer, mended)
+    monkeypatch.setattr(Contiguity, "admits", lambda *_: True)
+
+
 async def _three_lives(world: World) -> None:
     """Recover a table while two events wait, and work on them only once the recovery has ended."""
     await world.produce()
@@ -173,7 +182,7 @@ def _missing(kafka: KafkaServer, folder: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_stock_recovery_throws_an_event_away(
     kafka: KafkaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LedgerTableManager, "recovery_type", Recovery)
+    _take_stock(monkeypatch)
 
     # It is a race, however much we lean on it.
     lost = any(_missing(kafka, tmp_path, monkeypatch) == {BATCH + 1} for _ in range(4))
