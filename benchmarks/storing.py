@@ -1,0 +1,41 @@
+"""How much disk a job takes while it runs."""
+
+import subprocess
+import time
+from pathlib import Path
+
+from encoding import ours
+from films import footage
+from measuring import Row
+
+
+def disk(folder: Path, _: int) -> list[Row]:
+    """Bytes that are allocated below the output folder, at their most; a file with two names counts once."""
+    film, out = footage(folder, 64), folder / "out"
+    process = subprocess.Popen(ours(film, folder)(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, _allocated(out))
+        time.sleep(0.05)
+    assert process.returncode == 0
+    made = sum(path.stat().st_size for path in out.iterdir() if path.is_file())
+    bound = 2 * film.stat().st_size + 1.2 * made
+    figure = f"{peak / 1e6:.1f} MB (source {film.stat().st_size / 1e6:.1f} MB, MP4 {made / 1e6:.1f} MB)"
+    return [
+        (
+            "peak disk of `cinelog run`, 64 s of 720p",
+            figure,
+            f"≤ 2× source + 1.2× output = {bound / 1e6:.1f} MB",
+        )
+    ]
+
+
+def _allocated(out: Path) -> int:
+    sizes: dict[int, int] = {}
+    for path in out.rglob("*"):
+        try:
+            told = path.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        sizes[told.st_ino] = told.st_blocks * 512
+    return sum(sizes.values())
