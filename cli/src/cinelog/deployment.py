@@ -47,6 +47,7 @@ async def open_platform(
         embedded=False,
         partitions=settings.partitions,
         pools=settings.declared,
+        session_s=settings.session_s,
     )
 
 

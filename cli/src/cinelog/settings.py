@@ -28,6 +28,8 @@ class DeploymentSettings(SettingsBase):
     s3_region: str = "us-east-1"
     log_epoch: int = Field(default=1, ge=0)
     """Raised by hand when the log is made anew, so that its snapshots order above the old ones."""
+    session_s: float = Field(default=15.0, ge=6, le=300)
+    """Silence after which a member's work goes to another one; brokers take 6 s and more."""
     scratch: Path = Path(gettempdir()) / "cinelog"
     """A folder on this machine's own disk; surviving restarts saves downloads."""
 

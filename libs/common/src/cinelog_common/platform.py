@@ -54,6 +54,8 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     embedded: bool
     partitions: int
+    session_s: float = 15.0
+    """Silence after which another member of a group takes its partitions over."""
     pools: dict[str, int] = {}
     """Declared pools of encoders and the slots each may scale to."""
 

@@ -72,6 +72,8 @@ class Worker:
                 topics=spec.topics,
                 slots=spec.slots,
                 client_id=f"{spec.service}-{platform.worker}",
+                session_s=platform.session_s,
+                heartbeat_s=platform.session_s / 5,
             ),
             self._edge.handle,
             hooks=self._edge,

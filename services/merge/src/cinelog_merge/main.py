@@ -56,5 +56,5 @@ def build(settings: Settings, platform: Platform) -> Service:
         },
         platform,
     )
-    ledger = Ledger(platform, LedgerOptions(account=settings.account, session_s=settings.session_s))
+    ledger = Ledger(platform, LedgerOptions(account=settings.account, session_s=platform.session_s))
     return MergeService(ledger, worker, children)

@@ -15,5 +15,3 @@ class Settings(SettingsBase):
     """Processes that join."""
     child_idle_s: float = Field(default=20.0, ge=0)
     """How long a process that joins is kept for the next join."""
-    session_s: float = Field(default=15.0, ge=1)
-    """Silence after which another member takes the ledger's partitions over."""

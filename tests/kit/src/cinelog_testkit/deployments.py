@@ -126,6 +126,7 @@ class Deployment:
             "CINELOG_KAFKA": servers.kafka.bootstrap,
             "CINELOG_PARTITIONS": "4",
             "CINELOG_POOLS": "cpu",
+            "CINELOG_SESSION_S": "6",
             "CINELOG_MONGO": servers.mongo.uri,
             "CINELOG_MONGO_DATABASE": unique("db"),
             "CINELOG_S3_ENDPOINT": servers.s3.endpoint,
