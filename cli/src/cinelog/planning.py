@@ -61,6 +61,7 @@ async def look(source: Source, options: Options, out: Path, slots: int) -> "DryR
         video={"encode": "bundles", "copy": "copy"}.get(settled.video, "none"),
         segment_s=settled.segment_s,
         max_segment_s=settled.max_segment_s,
+        subtitles=settled.subtitles,
         limits=limits(settings),
     )
     objects = FolderObjectStore(out / ".cinelog" / "objects")

@@ -67,6 +67,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "audio": {"mode": sound.mode, "codec": sound.codec, "bitrate_k": sound.bitrate_k}
         if sound.mode == "encode"
         else {"mode": sound.mode},
+        "subtitles": settled.subtitles,
         "containers": list(settled.containers),
         "segment_s": settled.segment_s,
         "units": plan.units,

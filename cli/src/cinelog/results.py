@@ -13,7 +13,7 @@ from cinelog_common.errors import CinelogError
 from cinelog.terminal import plain
 
 WATCHABLE = ("mp4", "webm", "hls", "audio")
-KINDS = frozenset({*WATCHABLE, "poster", "sprite", "manifest"})
+KINDS = frozenset({*WATCHABLE, "subtitles", "poster", "sprite", "manifest"})
 """What `--json` names; what else lies beside them is for players and libraries."""
 
 
@@ -95,7 +95,7 @@ def document_of(result: Result, took_s: float) -> dict[str, Any]:
 
 def _output(output: Output) -> dict[str, Any]:
     document: dict[str, Any] = {"kind": output.kind, "path": output.path or output.key}
-    for name in ("width", "height", "frames", "duration_s", "size_bytes"):
+    for name in ("width", "height", "frames", "duration_s", "size_bytes", "language"):
         value = getattr(output, name)
         if value is not None:
             document[name] = value

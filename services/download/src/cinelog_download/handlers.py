@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from cinelog_common.clock import Clock
@@ -16,7 +17,8 @@ from cinelog_common.contract.commands import FetchSource
 from cinelog_common.contract.events import SourceEnded, TrackOpened
 from cinelog_common.contract.sidecars import Sidecar, decode_document, encode_document
 from cinelog_common.contract.status import Progress
-from cinelog_common.errors import Category, PermanentError
+from cinelog_common.contract.values import Subtitle
+from cinelog_common.errors import Category, CinelogError, PermanentError
 from cinelog_common.objects.errors import ObjectMissingError
 from cinelog_common.objects.ports import Exists, ObjectStore
 from cinelog_fastio import checksum
@@ -25,11 +27,14 @@ from loguru import logger
 from cinelog_download.domain import facts
 from cinelog_download.domain.demuxing import (
     CoverFound,
+    DemuxOrder,
     Finished,
     FragmentCut,
     Limits,
     Message,
     Probed,
+    TextFile,
+    TextFound,
     TrackBegun,
     TrackDone,
     UnitCut,
@@ -42,11 +47,23 @@ from cinelog_download.domain.fingerprints import (
     fingerprint,
     head_digest,
 )
-from cinelog_download.ports import Announcer, Demuxer, Fetch, Fetcher, Resolved, Resolver, RunFolder
+from cinelog_download.domain.subtitling import best_versions, none_of, text_file
+from cinelog_download.ports import (
+    Announcer,
+    Demuxer,
+    Fetch,
+    Fetcher,
+    Resolved,
+    Resolver,
+    RunFolder,
+    TextFetcher,
+)
+from cinelog_download.ports import Subtitle as SubtitleFile
 
 _AHEAD = 8
 """Pieces that may wait to be stored while the demuxer goes on."""
 _PROGRESS_S = 0.25
+_TEXTS_AT_A_TIME = 4
 
 
 class SourceChangedError(PermanentError):
@@ -66,6 +83,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     resolver: Resolver
     fetcher: Fetcher
     demuxer: Demuxer
+    texts: TextFetcher
     objects: ObjectStore
     announcer: Announcer
     clock: Clock
@@ -77,6 +95,13 @@ class Brought:
     """What one attempt had of the source in the end, what was there before included."""
 
     size_bytes = 0
+
+
+class Beside(NamedTuple):
+    """Subtitle files that were fetched, and what could not be."""
+
+    files: tuple[TextFile, ...]
+    warnings: tuple[str, ...]
 
 
 class FetchHandler:
@@ -126,7 +151,11 @@ class FetchHandler:
     async def _bring_in(
         self, command: FetchSource, resolved: Resolved, folder: RunFolder, brought: Brought
     ) -> None:
-        async with self._open(resolved, folder, brought) as fetches, self._progress(command, fetches):
+        async with (
+            self._open(resolved, folder, brought) as fetches,
+            self._progress(command, fetches),
+            self._beside(command, resolved, folder) as beside,
+        ):
             plan = await self._plan(command, resolved, fetches)
             sizes = [fetch.size for fetch in fetches]
             background = facts.Background(
@@ -148,6 +177,8 @@ class FetchHandler:
             shelf = _Shelf(self._tools, command, background)
             async with aclosing(self._tools.demuxer.demux(order, fetches)) as messages:
                 finished = await _store_all(shelf, messages)
+            told = await self._read_texts(order, shelf, await beside)
+            told += none_of(command.subtitles, len(shelf.subtitles))
             await self._tools.announcer.announce(
                 SourceEnded(
                     job=command.job,
@@ -156,9 +187,59 @@ class FetchHandler:
                     tracks=finished.tracks,
                     size_bytes=_sum([fetch.size for fetch in fetches]) or 0,
                     duration_s=finished.duration_s,
-                    warnings=finished.warnings,
+                    warnings=finished.warnings + told,
+                    subtitles=tuple(shelf.subtitles),
                 )
             )
+
+    @asynccontextmanager
+    async def _beside(
+        self, command: FetchSource, resolved: Resolved, folder: RunFolder
+    ) -> AsyncIterator["asyncio.Task[Beside]"]:
+        """Bring the subtitle files of a page in while the film is."""
+        fetching = asyncio.create_task(self._fetch_texts(command, resolved, folder))
+        try:
+            yield fetching
+        finally:
+            fetching.cancel()
+            await asyncio.gather(fetching, return_exceptions=True)
+
+    async def _fetch_texts(self, command: FetchSource, resolved: Resolved, folder: RunFolder) -> "Beside":
+        wanted = best_versions(
+            (each for each in resolved.subtitles if not each.automatic),
+            lambda each: each.language,
+            lambda each: each.format,
+            command.subtitles if command.video != "none" else "none",
+        )
+        most = self._tools.limits.texts
+        turns = asyncio.Semaphore(_TEXTS_AT_A_TIME)
+
+        async def fetch(number: int, each: SubtitleFile) -> TextFile | str:
+            path = folder.made / f"beside-{number}.{each.format}"
+            try:
+                async with turns:
+                    await self._tools.texts.fetch(each, path)
+            except CinelogError as error:
+                return f"The subtitles in {each.language} are left out: {error.message}"
+            return text_file(each.language, each.format, path)
+
+        found = await asyncio.gather(*(fetch(number, each) for number, each in enumerate(wanted[:most])))
+        warnings = [each for each in found if isinstance(each, str)]
+        if len(wanted) > most:
+            warnings.append(f"Of {len(wanted)} subtitle files only {most} are used.")
+        return Beside(tuple(each for each in found if isinstance(each, TextFile)), tuple(warnings))
+
+    async def _read_texts(self, order: DemuxOrder, shelf: "_Shelf", beside: "Beside") -> tuple[str, ...]:
+        """Read what came beside the film; return warnings, for a film is worth more than its subtitles."""
+        if not beside.files:
+            return beside.warnings
+        reading = msgspec.structs.replace(order, inputs=(), texts=beside.files)
+        try:
+            async with aclosing(self._tools.demuxer.demux(reading, ())) as messages:
+                finished = await _store_all(shelf, messages)
+        except CinelogError as error:
+            return (*beside.warnings, f"The page's subtitles are left out: {error.message}")
+        return beside.warnings + finished.warnings
 
     @asynccontextmanager
     async def _open(
@@ -246,6 +327,7 @@ class _Shelf:
         self._command = command
         self._background = background
         self._opened: dict[str, TrackOpened] = {}
+        self.subtitles: list[Subtitle] = []
 
     async def take(self, message: Message) -> None:
         """Store and tell one message."""
@@ -265,12 +347,20 @@ class _Shelf:
                 await self._fragment(message)
             case TrackDone():
                 await self._announcer.announce(facts.track_ended(self._command, message))
+            case TextFound():
+                await self._text(message)
 
     async def _unit(self, unit: UnitCut) -> None:
         size = await self._store(facts.bundle_key(self._command, unit), Path(unit.path))
         if size != unit.size_bytes:
             raise SourceChangedError(f"unit {unit.n} was {size} bytes long and is {unit.size_bytes} now")
         await self._announcer.announce(facts.segment_ready(self._command, unit, size))
+
+    async def _text(self, text: TextFound) -> None:
+        data = await asyncio.to_thread(Path(text.path).read_bytes)
+        found = facts.subtitle(self._command, text, len(self.subtitles), f"{checksum(data):016x}")
+        await self._store(found.key, Path(text.path))
+        self.subtitles.append(found)
 
     async def _track(self, track: TrackBegun) -> None:
         event = facts.track_opened(self._command, track)

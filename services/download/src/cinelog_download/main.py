@@ -37,6 +37,7 @@ class DownloadService:
             resolver=self._network.resolver,
             fetcher=self._network.fetcher,
             demuxer=self._demuxer,
+            texts=self._network.texts,
             objects=platform.objects,
             announcer=platform.announcer(SERVICE),
             clock=platform.clock,

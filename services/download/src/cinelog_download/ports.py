@@ -70,6 +70,7 @@ class Subtitle(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     format: str = "vtt"
     automatic: bool = False
+    headers: dict[str, str] = {}
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +175,19 @@ class Fetcher(Protocol):
             TransientError: As for `Resolver.resolve`.
             PermanentError: As for `Resolver.resolve`; SOURCE_CHANGED if `part` holds another version,
                 NO_SPACE, NOT_WRITABLE.
+        """
+        ...
+
+
+class TextFetcher(Protocol):
+    """Brings subtitle files in, whole."""
+
+    async def fetch(self, subtitle: Subtitle, path: Path) -> None:
+        """Write the file that `subtitle` names to `path`.
+
+        Raises:
+            TransientError: As for `Resolver.resolve`.
+            PermanentError: As for `Resolver.resolve`.
         """
         ...
 

@@ -80,6 +80,7 @@ async def place(folder: Path) -> AsyncIterator[Place]:
             resolver=network.resolver,
             fetcher=network.fetcher,
             demuxer=demuxer,
+            texts=network.texts,
             objects=objects,
             announcer=told,
             clock=SystemClock(),

@@ -99,6 +99,7 @@ def fetch(folder: Path, prepare: Prepare) -> Result:
             resolver=network.resolver,
             fetcher=network.fetcher,
             demuxer=demuxer,
+            texts=network.texts,
             objects=objects,
             announcer=told,
             clock=SystemClock(),

@@ -11,7 +11,7 @@ from cinelog_common.clock import ManualClock
 from cinelog_common.contract import keys
 from cinelog_common.contract.commands import FetchSource
 from cinelog_common.contract.events import Event, SegmentReady, SourceEnded, SourceProbed, TrackSegmentReady
-from cinelog_common.contract.sidecars import Sidecar, decode_document
+from cinelog_common.contract.sidecars import CueSheet, Sidecar, decode_document
 from cinelog_common.contract.status import Progress
 from cinelog_common.contract.values import AudioRecipe, Source
 from cinelog_common.errors import Category, PermanentError, TransientError
@@ -19,7 +19,7 @@ from cinelog_common.objects.testing import FakeObjectStore
 from cinelog_download.adapters.scratch import Scratch
 from cinelog_download.domain.demuxing import DemuxOrder, Message
 from cinelog_download.handlers import FetchHandler, SourceChangedError, Tools
-from cinelog_download.ports import Fetch, Input, Resolved
+from cinelog_download.ports import Fetch, Input, Resolved, Subtitle
 
 COMMAND = FetchSource(
     job="job", source=Source(url="http://films.example/film.mp4"), audio=AudioRecipe(), segment_s=1.0
@@ -44,12 +44,17 @@ class RecordingAnnouncer:
 class OneFileResolver:
     def __init__(self, extractor: str = "direct") -> None:
         self.resolved = 0
+        self.subtitles: tuple[Subtitle, ...] = ()
         self._extractor = extractor
 
     async def resolve(self, source: Source) -> Resolved:
         self.resolved += 1
         return Resolved(
-            title="A film", webpage_url=source.url, inputs=(Input(url=source.url),), extractor=self._extractor
+            title="A film",
+            webpage_url=source.url,
+            inputs=(Input(url=source.url),),
+            extractor=self._extractor,
+            subtitles=self.subtitles,
         )
 
     async def release(self, resolved: Resolved) -> None:
@@ -74,7 +79,8 @@ class ReplayingDemuxer:
         self.error: Exception = TransientError("the demuxer died")
 
     async def demux(self, order: DemuxOrder, fetches: Sequence[Fetch]) -> AsyncGenerator[Message, None]:
-        told = self._media.demux([self._path], Path(order.folder), regenerate=order.regenerate)
+        paths = [] if order.texts else [self._path]
+        told = self._media.demux(paths, Path(order.folder), regenerate=order.regenerate, texts=order.texts)
         for message in told[: self._stop_after]:
             yield message
         if self._stop_after is not None:
@@ -98,6 +104,18 @@ class ExpiringDemuxer(ReplayingDemuxer):
             yield message
 
 
+class TextsByAddress:
+    """Knows what lies at an address; what it does not know is not found."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, bytes] = {}
+
+    async def fetch(self, subtitle: Subtitle, path: Path) -> None:
+        if subtitle.url not in self.found:
+            raise PermanentError("It is gone.", category=Category.SOURCE_NOT_FOUND)
+        path.write_bytes(self.found[subtitle.url])
+
+
 class Bench:
     """A handler with fakes round it."""
 
@@ -109,6 +127,7 @@ class Bench:
         self.resolver = OneFileResolver()
         self.fetch = media.TricklingFetch(film)
         self.demuxer = ReplayingDemuxer(media, film)
+        self.texts = TextsByAddress()
         self.scratch = folder / "scratch"
 
     def run(self, command: FetchSource = COMMAND) -> None:
@@ -116,6 +135,7 @@ class Bench:
             resolver=self.resolver,
             fetcher=OneFileFetcher([self.fetch]),
             demuxer=self.demuxer,
+            texts=self.texts,
             objects=self.objects,
             announcer=self.announcer,
             clock=ManualClock(),
@@ -261,3 +281,50 @@ def test_part_files_outlive_an_attempt_but_not_a_lost_cause(bench: Bench, media:
         bench.run()
 
     assert not folder.part(0).exists()
+
+
+def test_the_subtitles_of_a_page_are_stored_and_told_and_what_is_gone_or_broken_only_warned_of(
+    bench: Bench,
+) -> None:
+    bench.resolver.subtitles = (
+        Subtitle(url="http://films.example/en.srt", language="en", format="srt"),
+        Subtitle(url="http://films.example/en.vtt", language="en", format="vtt"),
+        Subtitle(url="http://films.example/gone.vtt", language="de", format="vtt"),
+        Subtitle(url="http://films.example/pt.vtt", language="pt-BR", format="vtt"),
+        Subtitle(url="http://films.example/broken.vtt", language="fr", format="vtt"),
+        Subtitle(url="http://films.example/said.vtt", language="it", format="vtt", automatic=True),
+    )
+    bench.texts.found = {
+        "http://films.example/en.vtt": b"WEBVTT\n\n00:00.500 --> 00:01.000\n<i>Hello</i> & <c.red>all</c>\n",
+        "http://films.example/pt.vtt": b"\xef\xbb\xbfWEBVTT\r\n\r\n00:00.000 --> 00:01.000\r\nOl\xc3\xa1\r\n",
+        "http://films.example/broken.vtt": bytes(range(256)) * 9,
+    }
+
+    bench.run()
+
+    [ended] = bench.announcer.of(SourceEnded)
+    assert [(one.name, one.language, one.title, one.cues) for one in ended.subtitles] == [
+        ("s0", "eng", "", 1),
+        ("s1", "por", "pt-BR", 1),
+    ]
+    sheets = [decode_document(CueSheet, bench.objects.objects[one.key].data) for one in ended.subtitles]
+    assert [cue.text for sheet in sheets for cue in sheet.cues] == ["<i>Hello</i> &amp; all", "Olá"]
+    assert ended.warnings[0] == "The subtitles in de are left out: It is gone."
+    assert len(ended.warnings) == 2
+
+
+def test_only_the_subtitles_that_are_asked_for_are_fetched_and_missing_ones_are_named(bench: Bench) -> None:
+    bench.resolver.subtitles = (
+        Subtitle(url="http://films.example/en.vtt", language="en"),
+        Subtitle(url="http://films.example/de.vtt", language="de"),
+    )
+    bench.texts.found = {"http://films.example/de.vtt": b"WEBVTT\n\n00:00.500 --> 00:01.000\nHallo\n"}
+
+    bench.run(msgspec.structs.replace(COMMAND, subtitles="deu"))
+    bench.run(msgspec.structs.replace(COMMAND, subtitles="none"))
+    bench.run(msgspec.structs.replace(COMMAND, subtitles="sv"))
+
+    german, none, swedish = bench.announcer.of(SourceEnded)
+    assert ([one.language for one in german.subtitles], german.warnings) == (["deu"], ())
+    assert (none.subtitles, none.warnings) == ((), ())
+    assert (swedish.subtitles, swedish.warnings) == ((), ("The source has no text subtitles in sv.",))

@@ -39,6 +39,16 @@ class JoinFile(Value, frozen=True, kw_only=True):
     kind: str
 
 
+class JoinText(Value, frozen=True, kw_only=True):
+    """One subtitle track of a file to be."""
+
+    cues: str
+    """A file with a `CueSheet`, all of whose cues begin before the film ends."""
+    language: str = "und"
+    shown: bool = False
+    """Whether players show it unasked."""
+
+
 class JoinOrder(Value, frozen=True, kw_only=True):
     """What to join, below `folder`, and how closely to look at the result; without files only look."""
 
@@ -50,6 +60,8 @@ class JoinOrder(Value, frozen=True, kw_only=True):
     chapters: tuple[Chapter, ...] = ()
     cover: str | None = None
     """A file with a picture for the result, JPEG or PNG."""
+    texts: tuple[JoinText, ...] = ()
+    """Of files with a picture."""
     verify: str = "seams"
 
 

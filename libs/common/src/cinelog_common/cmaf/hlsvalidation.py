@@ -203,6 +203,8 @@ def _variant(tag: Tag, groups: set[tuple[str, str | None]]) -> Iterator[Finding]
         yield clause, f"line {tag.line}: a resolution of {found['RESOLUTION']}"
     if "FRAME-RATE" in found and not re.fullmatch(r"\d+(\.\d{1,3})?", found["FRAME-RATE"]):
         yield clause, f"line {tag.line}: a frame rate of {found['FRAME-RATE']}"
+    if "SUBTITLES" in found and (unquoted(found["SUBTITLES"]), "SUBTITLES") not in groups:
+        yield clause, f"line {tag.line}: no subtitle group {found['SUBTITLES']}"
     if "AUDIO" in found and (unquoted(found["AUDIO"]), "AUDIO") not in groups:
         yield clause, f"line {tag.line}: no sound group {found['AUDIO']}"
 
@@ -223,6 +225,10 @@ def _renditions(playlist: Playlist) -> Iterator[Finding]:
             or "" in name
         ):
             yield "4.3.4.1", f"a rendition without type, group or name: {one}"
+        if one.get("TYPE") == "SUBTITLES" and not unquoted(one.get("URI")):
+            yield "4.3.4.1", f"subtitles without a playlist: {one}"
+        if one.get("TYPE") != "SUBTITLES" and "FORCED" in one:
+            yield "4.3.4.1", f"a rendition that is no subtitles is forced: {one}"
         if name in seen:
             yield "4.3.4.1.1", f"two renditions {name[2]} in one group"
         if one.get("DEFAULT") == "YES":
@@ -244,14 +250,20 @@ def _together(playlist: Playlist, parsed: Mapping[str, Playlist]) -> Iterator[Fi
         ("types", lambda one: one.value("EXT-X-PLAYLIST-TYPE")),
         ("numbers of discontinuities", lambda one: sum(1 for _ in one.tags("EXT-X-DISCONTINUITY"))),
     )
+    texts = {unquoted(one.get("URI")) for one in _media(playlist) if one.get("TYPE") == "SUBTITLES"}
+    # Finished subtitles may have longer segments than what they are shown over.
+    free = [media[uri] for uri in texts if uri in media and media[uri].value("EXT-X-PLAYLIST-TYPE") == "VOD"]
     ended = [one for one in media.values() if one.value("EXT-X-ENDLIST") is not None]
     for what, fact in facts:
         # While the playlists grow, one may be a segment ahead and so a discontinuity.
         judged = ended if what.startswith("numbers") else list(media.values())
+        if what == "target durations":
+            judged = [one for one in judged if one not in free]
         if len({fact(one) for one in judged}) > 1:
             yield "6.2.4", f"different {what}"
     lengths = [sum((duration_of(entry) for entry in one.entries), Fraction(0)) for one in ended]
-    target = max((int(one.value("EXT-X-TARGETDURATION") or 0) for one in ended), default=0)
+    timed = [one for one in ended if one not in free] or ended
+    target = max((int(one.value("EXT-X-TARGETDURATION") or 0) for one in timed), default=0)
     if lengths and max(lengths) - min(lengths) > target:
         yield "6.2.4", "one rendition is longer than another by more than a target duration"
 

@@ -17,6 +17,8 @@ VERSION = 7
 END = "#EXT-X-ENDLIST\n"
 """The last line of a playlist to which nothing will be added (RFC 8216, 4.3.3.4)."""
 _DIGITS = 6
+_DESCRIBED = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
+"""RFC 8216, 4.3.4.1: what captions for the hard of hearing are to be marked with."""
 
 
 class PlaylistError(PermanentError):
@@ -31,7 +33,7 @@ class MediaSegment(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         duration: Seconds, exactly: ticks over timescale.
-        init: URI of the init segment; another one than before makes a discontinuity.
+        init: URI of the init segment, empty for text; another one than before makes a discontinuity.
         discontinuity: Begin with one in any case. Where one rendition has a discontinuity, every
             other, sound included, needs one at the same segment (6.2.4): players count them to
             bring sound and pictures together.
@@ -39,7 +41,7 @@ class MediaSegment(msgspec.Struct, frozen=True, kw_only=True):
 
     uri: str
     duration: Fraction
-    init: str
+    init: str = ""
     discontinuity: bool = False
 
 
@@ -78,6 +80,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     height: int = 0
     frame_rate: Fraction = Fraction(0)
     audio_group: str = ""
+    text_group: str = ""
     video_range: str = "SDR"
 
 
@@ -97,11 +100,31 @@ class AudioRendition(msgspec.Struct, frozen=True, kw_only=True):
     default: bool = False
 
 
+class TextRendition(msgspec.Struct, frozen=True, kw_only=True):
+    """One subtitle track of a group.
+
+    Attributes:
+        language: RFC 5646; empty where unknown.
+        default: Shown unasked; one of a group at most.
+        forced: Only translates what would not be understood otherwise.
+        described: Tells what is heard, for who cannot hear it.
+    """
+
+    group: str
+    name: str
+    uri: str
+    language: str = ""
+    default: bool = False
+    forced: bool = False
+    described: bool = False
+
+
 class MultivariantPlaylist(msgspec.Struct, frozen=True, kw_only=True):
     """All ways to play one film; the first variant is the one that players begin with."""
 
     variants: Sequence[Variant]
     audio: Sequence[AudioRendition] = ()
+    texts: Sequence[TextRendition] = ()
 
 
 def write_media_playlist(playlist: MediaPlaylist) -> str:
@@ -174,14 +197,18 @@ def write_multivariant_playlist(playlist: MultivariantPlaylist) -> str:
     Raises:
         PlaylistError: No variant, one without bandwidth, or one whose sound group does not exist.
     """
-    groups = {rendition.group for rendition in playlist.audio}
+    groups = {"", *(rendition.group for rendition in playlist.audio)}
+    text_groups = {"", *(rendition.group for rendition in playlist.texts)}
     if not playlist.variants:
         raise PlaylistError("There is nothing to play.")
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     lines += [_audio_line(rendition) for rendition in playlist.audio]
+    lines += [_text_line(rendition) for rendition in playlist.texts]
     for variant in playlist.variants:
-        if variant.bandwidth <= 0 or (variant.audio_group and variant.audio_group not in groups):
+        if variant.bandwidth <= 0 or variant.audio_group not in groups:
             raise PlaylistError(f"The variant {variant.uri} lacks its bandwidth or its sound.")
+        if variant.text_group not in text_groups:
+            raise PlaylistError(f"The variant {variant.uri} lacks its subtitles.")
         lines += [_variant_line(variant), _line(variant.uri)]
     return "\n".join(lines) + "\n"
 
@@ -195,6 +222,18 @@ def _audio_line(rendition: AudioRendition) -> str:
     attributes.append(f'CHANNELS="{rendition.channels}"')
     if rendition.uri:
         attributes.append(f"URI={_quoted(rendition.uri)}")
+    return "#EXT-X-MEDIA:" + ",".join(attributes)
+
+
+def _text_line(rendition: TextRendition) -> str:
+    attributes = ["TYPE=SUBTITLES", f"GROUP-ID={_quoted(rendition.group)}", f"NAME={_quoted(rendition.name)}"]
+    if rendition.language:
+        attributes.append(f"LANGUAGE={_quoted(rendition.language)}")
+    attributes += [f"DEFAULT={'YES' if rendition.default else 'NO'}", "AUTOSELECT=YES"]
+    attributes.append(f"FORCED={'YES' if rendition.forced else 'NO'}")
+    if rendition.described:
+        attributes.append(f"CHARACTERISTICS={_quoted(_DESCRIBED)}")
+    attributes.append(f"URI={_quoted(rendition.uri)}")
     return "#EXT-X-MEDIA:" + ",".join(attributes)
 
 
@@ -212,6 +251,8 @@ def _variant_line(variant: Variant) -> str:
         attributes.append(f"VIDEO-RANGE={variant.video_range}")
     if variant.audio_group:
         attributes.append(f"AUDIO={_quoted(variant.audio_group)}")
+    if variant.text_group:
+        attributes.append(f"SUBTITLES={_quoted(variant.text_group)}")
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 
 

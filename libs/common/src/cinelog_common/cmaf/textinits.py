@@ -17,7 +17,7 @@ _BOTTOM, _CENTRE = -1, 1
 def subtitle_init(size: tuple[int, int], *, language: str = "und") -> bytes:
     """The init of a tx3g track (3GPP TS 26.245 5.16) that is shown over a picture of `size`."""
     width, height = size
-    style = struct.pack(">HHHBBI", 0, 0, 1, 0, max(12, height // 20) & 0xFF, 0xFFFFFFFF)
+    style = struct.pack(">HHHBBI", 0, 0, 1, 0, font_size(height), 0xFFFFFFFF)
     fonts = box(b"ftab", struct.pack(">HHB", 1, 1, len(_FONT)), _FONT)
     place = struct.pack(">IbbI4h", 0, _CENTRE, _BOTTOM, 0, 0, 0, min(height, 32767), min(width, 32767))
     entry = box(b"tx3g", struct.pack(">6xH", 1), place, style, fonts)
@@ -29,6 +29,11 @@ def subtitle_init(size: tuple[int, int], *, language: str = "und") -> bytes:
         enabled=False,
     )
     return init_segment(header, entry)
+
+
+def font_size(height: int) -> int:
+    """Return how large text is over a picture of `height`, all in pixels."""
+    return min(255, max(12, height // 20))
 
 
 def chapter_init() -> bytes:

@@ -9,6 +9,7 @@ from cinelog_common.contract.values import (
     Output,
     Recipe,
     Source,
+    Subtitle,
     Track,
     Value,
 )
@@ -53,6 +54,8 @@ class FetchSource(Command, frozen=True, kw_only=True):
     """Units whose stored bundle proved broken, by number: the generation to store them under."""
     salvage: bool = False
     """Whether to deliver what there is of a source that breaks off."""
+    subtitles: str = "all"
+    """As in `Options`."""
 
     @property
     def work(self) -> str:
@@ -141,6 +144,7 @@ class AssembleOutput(Command, frozen=True, kw_only=True):
     cover_key: str = ""
     verify: str = "seams"
     max_segment_s: float = 8.0
+    subtitles: tuple[Subtitle, ...] = ()
 
 
 class PublishOutput(Command, frozen=True, kw_only=True):
@@ -162,6 +166,7 @@ class PublishOutput(Command, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
     warnings: tuple[str, ...] = ()
+    subtitles: tuple[Subtitle, ...] = ()
 
     @property
     def work(self) -> str:

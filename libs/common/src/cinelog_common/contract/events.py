@@ -12,6 +12,7 @@ from cinelog_common.contract.values import (
     Output,
     Recipe,
     Source,
+    Subtitle,
     Track,
     Value,
     VideoInfo,
@@ -168,6 +169,8 @@ class SourceEnded(Event, frozen=True, kw_only=True):
     size_bytes: int
     duration_s: float
     warnings: tuple[str, ...] = ()
+    subtitles: tuple[Subtitle, ...] = ()
+    """Their cue sheets are stored."""
 
 
 class SegmentEncoded(Event, frozen=True, kw_only=True):

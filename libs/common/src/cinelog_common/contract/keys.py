@@ -31,6 +31,11 @@ def cover(job: str, run: int) -> str:
     return f"jobs/{job}/{run}/source/cover"
 
 
+def cue_sheet(job: str, run: int, *, name: str, digest: str) -> str:
+    """The cues of one subtitle track; `digest` changes with what they say."""
+    return f"jobs/{job}/{run}/source/{name}-{digest}.cues.json"
+
+
 def encoded_prefix(job: str, run: int, recipe: str, name: str) -> str:
     """Everything of one rendition or track."""
     return f"jobs/{job}/{run}/encoded/{recipe}/{name}/"

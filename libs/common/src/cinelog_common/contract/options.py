@@ -50,6 +50,9 @@ _MOST_TITLE_CHARS = 1000
 _MOST_HEADERS = 64
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 """A header's name (RFC 9110, 5.1)."""
+_LANGUAGES = re.compile(
+    r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,7}(,[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,7}){0,31}"
+)
 _HOLDS = {
     "hls": frozenset({"h264", "hevc", "av1"}),
     "mp4": frozenset(CODECS),
@@ -78,6 +81,8 @@ class Settled(Value, frozen=True, kw_only=True):
     verify: str
     salvage: bool
     target_ssim: float | None = None
+    subtitles: str = "none"
+    """`all`, `none` or languages, as in `Options`; `none` where the result can hold no text."""
 
 
 class InvalidOptionsError(PermanentError):
@@ -128,6 +133,7 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
         verify=options.verify,
         salvage=options.on_damage == "salvage",
         target_ssim=options.target_ssim,
+        subtitles=_subtitles(options, containers),
     )
 
 
@@ -331,3 +337,14 @@ def _audio(options: Options, containers: tuple[str, ...]) -> AudioRecipe:
         return AudioRecipe(mode="copy")
     codec = "opus" if "webm" in containers else "aac"
     return AudioRecipe(codec=codec, bitrate_k=bitrate or 128, loudness_lufs=target)
+
+
+def _subtitles(options: Options, containers: tuple[str, ...]) -> str:
+    wanted = "".join(options.subtitles.split())
+    if wanted not in {"all", "none"} and not _LANGUAGES.fullmatch(wanted):
+        raise InvalidOptionsError(
+            f"The subtitles {options.subtitles[:40]!r} cannot be chosen.",
+            "Use all, none, or languages: en,de.",
+        )
+    holds_text = options.profile != "audio" and not {"hls", "mp4"}.isdisjoint(containers)
+    return wanted if holds_text else "none"

@@ -49,6 +49,20 @@ class UnitSidecar(Value, frozen=True, kw_only=True):
     encode_s: float = 0.0
 
 
+class Cue(Value, frozen=True, kw_only=True):
+    """One subtitle: milliseconds on the job's timeline, and text as in WebVTT, with b, i and u only."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+class CueSheet(Value, frozen=True, kw_only=True):
+    """The cues of one subtitle track by their beginnings; they may overlap."""
+
+    cues: tuple[Cue, ...]
+
+
 class Manifest(Value, frozen=True, kw_only=True):
     """How a run ended. Readers trust nothing else."""
 

@@ -53,6 +53,8 @@ class Options(Value, frozen=True, kw_only=True):
     """What to do with a source that is partly broken: `fail`, or `salvage` what can be shown."""
     audio_format: str | None = None
     """Of the profile `audio`: the file that is made, `m4a`, `mp3` or `opus`."""
+    subtitles: str = "all"
+    """`all` text subtitles of the source, `none`, or those in some languages: `en,pt-BR`."""
 
 
 class VideoInfo(Value, frozen=True, kw_only=True):
@@ -194,7 +196,7 @@ class Output(Value, frozen=True, kw_only=True):
     """One file or playlist of a result."""
 
     kind: str
-    """mp4, hls, webm, audio, poster, sprite, metadata or manifest."""
+    """mp4, hls, webm, audio, subtitles, poster, sprite, metadata or manifest."""
     key: str
     size_bytes: int = 0
     path: str | None = None
@@ -202,6 +204,8 @@ class Output(Value, frozen=True, kw_only=True):
     height: int | None = None
     frames: int | None = None
     duration_s: float | None = None
+    language: str | None = None
+    """ISO 639-2, of subtitles."""
 
 
 class Failure(Value, frozen=True, kw_only=True):
@@ -235,3 +239,21 @@ class Track(Value, frozen=True, kw_only=True):
     """What the source calls it."""
     loudness: Loudness | None = None
     """Known when the track has ended."""
+
+
+class Subtitle(Value, frozen=True, kw_only=True):
+    """One track of text subtitles; its cues lie in a `CueSheet`."""
+
+    name: str
+    """s0, s1, …"""
+    key: str
+    """Of the cue sheet, until the run has ended."""
+    language: str = "und"
+    title: str = ""
+    """What the source calls it."""
+    default: bool = False
+    """Whether the source wants it to be shown unasked."""
+    forced: bool = False
+    """Whether it only translates what would not be understood otherwise."""
+    hearing_impaired: bool = False
+    cues: int = 0

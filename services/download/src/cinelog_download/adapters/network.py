@@ -11,8 +11,9 @@ from cinelog_download.adapters.pages import PageResolver
 from cinelog_download.adapters.parking import Parking
 from cinelog_download.adapters.proxy import FilteringProxy
 from cinelog_download.adapters.resolving import SourceResolver
+from cinelog_download.adapters.subtitles import SubtitleFetcher
 from cinelog_download.domain.limits import FetchPolicy
-from cinelog_download.ports import Fetcher, Resolver
+from cinelog_download.ports import Fetcher, Resolver, TextFetcher
 
 
 class Network:
@@ -32,6 +33,8 @@ class Network:
         self.fetcher: Fetcher = SourceFetcher(
             self._client, self._parking, objects, policy=policy, clock=clock
         )
+
+        self.texts: TextFetcher = SubtitleFetcher(self._client)
 
     async def warm(self) -> None:
         """Import the HTTP client in a thread, so that the first job does not wait for it."""

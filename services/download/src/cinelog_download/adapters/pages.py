@@ -141,7 +141,8 @@ def _resolved(source: Source, answer: PageAnswer) -> Resolved:
         duration_s=answer.duration_s,
         offers=answer.offers,
         subtitles=tuple(
-            Subtitle(url=each.url, language=each.language, format=each.format) for each in answer.subtitles
+            Subtitle(url=each.url, language=each.language, format=each.format, headers=each.headers)
+            for each in answer.subtitles
         ),
         chapters=answer.chapters,
         tags=answer.tags,

@@ -21,7 +21,8 @@ from cinelog_download.children.inventory import streams_of
 from cinelog_download.children.listening import Ear, Said
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.reading import ArrivingFile, Ask
-from cinelog_download.children.sources import VIDEO, Bearings, Reopen, Roles, Source, Taken, Way, paced
+from cinelog_download.children.sources import TEXT, VIDEO, Bearings, Reopen, Roles, Source, Taken, Way, paced
+from cinelog_download.children.texts import Texts, read_files
 from cinelog_download.children.units import Tell
 from cinelog_download.children.watching import Eye
 from cinelog_download.domain.demuxing import CoverFound, DemuxOrder, Finished, Probed, StreamSeen
@@ -41,6 +42,7 @@ class Demuxing:
         self._files: list[ArrivingFile] = []
         self._opened: list[Opened] = []
         self._voices: list[tuple[Opened, AudioStream]] = []
+        self._texts = Texts(order, ())
 
     def run(self) -> None:
         """Do it all; the last message is `Finished`.
@@ -56,9 +58,13 @@ class Demuxing:
                 file.close()
 
     def _run(self) -> None:
+        if self._order.texts:
+            self._tell(Finished(units=0, duration_s=0.0, warnings=tuple(read_files(self._order, self._tell))))
+            return
         opened = self._opened = [self._open(number) for number in range(len(self._order.inputs))]
         film = self._choose_film(opened)
         self._voices = self._choose_voices(opened, film)
+        self._texts = Texts(self._order, opened, shown=film is not None)
         sources = self._sources(film)
         if not sources:
             raise refusals.not_media()
@@ -75,6 +81,7 @@ class Demuxing:
             if one is film and one.video is not None:
                 roles[one.video.index] = VIDEO
             if roles:
+                roles |= self._texts.roles(one)
                 sources.append(self._source(one, roles, bearings))
         # The picture says where a stretch lies, or the first sound where there is none.
         for source in sorted(sources, key=lambda source: source.opened is not film)[:1]:
@@ -120,7 +127,9 @@ class Demuxing:
             return
         parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears]
         for packet, role, spliced in chain(held, paced(sources)):
-            if role != VIDEO:
+            if role <= TEXT:
+                self._texts.add(packet, role)
+            elif role != VIDEO:
                 ears[role].add(packet)
             elif eye is not None:
                 eye.add(as_packet(packet), spliced=spliced, stream=packet.stream)
@@ -146,6 +155,8 @@ class Demuxing:
         parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears]
         if not any(part.delivered for part in parts):
             raise refusals.damaged("nothing in it can be decoded")
+        if eye is not None and eye.zero_s is not None:
+            self._warnings += self._texts.finish(self._tell, eye.zero_s)
         self._warnings += dict.fromkeys(warning for part in parts for warning in part.warnings)
         self._tell(
             Finished(
@@ -215,6 +226,7 @@ class Demuxing:
         main = film or self._voices[0][0]
         heard = sum(voice is main for voice, _ in self._voices)
         self._warnings += probing.left_out(main.container, heard=heard)
+        self._warnings += self._texts.warnings
         self._tell(
             Probed(
                 container=main.container.format.name,
@@ -232,7 +244,8 @@ class Demuxing:
         if not self._order.probe:
             return ()
         used: list[Stream] = [film.video] if film is not None and film.video is not None else []
-        return streams_of(self._opened, [*used, *(stream for _, stream in self._voices)])
+        used += [stream for _, stream in self._voices]
+        return streams_of(self._opened, [*used, *self._texts.streams])
 
 
 def _said(file: ArrivingFile) -> Said:

@@ -16,6 +16,7 @@ from cinelog_fastio import StreamParameters
 from cinelog_download.children import refusals
 from cinelog_download.children.reading import ArrivingFile
 from cinelog_download.domain.containers import TS_PACKET, Layout, layout_of, missing_bytes
+from cinelog_download.domain.cuetexts import is_text
 from cinelog_download.domain.demuxing import Limits
 
 _FORMATS = (
@@ -29,6 +30,7 @@ _NAME_CHARS, _VALUE_CHARS = 200, 2000
 """All of it travels in one message, which has an end: some files carry books in their comments."""
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG")
 _COVER_BYTES = 8 << 20
+_TEXT_PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 _FIELD_ORDERS = {0: "progressive", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 """AVFieldOrder; what is not said is taken as progressive."""
 
@@ -45,6 +47,8 @@ class Opened:
         """Whether it holds a picture, but none in a codec that is known."""
         self.audios = _audible(container)
         """Sound that can be decoded, the best track first, then as the container has them."""
+        self.texts = [stream for stream in container.streams.subtitles if is_text(codec_of(stream))]
+        """Subtitles that are text."""
 
     @property
     def duration_s(self) -> float | None:
@@ -234,11 +238,27 @@ def cover_of(opened: Opened) -> bytes | None:
 def left_out(container: InputContainer, *, heard: int) -> list[str]:
     """Return warnings about streams that are not used; `heard` sound tracks are."""
     warnings = []
-    if texts := len(container.streams.subtitles):
-        warnings.append(f"The source has {texts} subtitle track(s), which are left out.")
     if 0 < heard < (tracks := len(container.streams.audio)):
         warnings.append(f"Of {tracks} sound tracks only {heard} can be used.")
     return warnings
+
+
+def left_out_texts(container: InputContainer) -> list[str]:
+    """Return warnings about subtitles that are no text, or text of a kind that cannot be read."""
+    codecs = [codec_of(stream) for stream in container.streams.subtitles]
+    pictures = [codec for codec in codecs if codec in _TEXT_PICTURES]
+    others = [codec for codec in codecs if not is_text(codec) and codec not in _TEXT_PICTURES]
+    return [
+        f"{len(found)} subtitle track(s) are {what} ({', '.join(sorted(set(found)))}) and are left out."
+        for found, what in ((pictures, "pictures"), (others, "of an unknown kind"))
+        if found
+    ]
+
+
+def codec_of(stream: Any) -> str:
+    """Return the name of a stream's codec, empty if it is not known."""
+    context = stream.codec_context
+    return str(context.codec.canonical_name) if context is not None else ""
 
 
 def _best_video(container: InputContainer) -> VideoStream | None:

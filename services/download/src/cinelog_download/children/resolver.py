@@ -188,7 +188,7 @@ def _format(each: dict[str, Any], cookies_for: Callable[[str], str | None]) -> P
         protocol="http_fragments" if each.get("fragments") and protocol.startswith("http") else protocol,
         kind=kind,
         format_id=_text(each.get("format_id"), 100),
-        headers={str(name): str(value) for name, value in (each.get("http_headers") or {}).items()},
+        headers=_headers(each),
         cookies=cookies_for(each["url"]) or "",
         size=each["filesize"] if isinstance(each.get("filesize"), int) else None,
         chunk_bytes=options["http_chunk_size"] if isinstance(options.get("http_chunk_size"), int) else None,
@@ -239,9 +239,18 @@ def _fragments(each: dict[str, Any]) -> Iterator[PageFragment]:
         yield PageFragment(url=url, duration_s=_number(piece.get("duration")) or 0.0)
 
 
+def _headers(each: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (each.get("http_headers") or {}).items()}
+
+
 def _subtitles(info: dict[str, Any]) -> tuple[PageSubtitle, ...]:
     found = [
-        PageSubtitle(url=each["url"], language=_text(language, 40), format=each["ext"])
+        PageSubtitle(
+            url=each["url"],
+            language=_text(language, 40),
+            format=each["ext"],
+            headers=_headers(each),
+        )
         for language, versions in (info.get("subtitles") or {}).items()
         for each in versions
         if isinstance(each.get("url"), str) and each.get("ext") in _SUBTITLES

@@ -22,6 +22,8 @@ from cinelog_download.domain.timeline import SPLICE_SKEW_S, Splices, StreamTimes
 
 VIDEO = -1
 """The picture's role; sound tracks have their numbers."""
+TEXT = -2
+"""The first subtitle track's role; the others count down from here."""
 Roles = Mapping[int, int]
 """What is made of the streams of an input, by their indexes."""
 Reopen = Callable[[], "tuple[int, Opened] | None"]
@@ -78,6 +80,7 @@ class Source:
         self._bearings = bearings
         self._way = way
         self._broken = False
+        self._text_end_s = Fraction(0)
         self._number = 0
         self._stretches = 1
         self._shift: Fraction | None = Fraction(0)
@@ -140,7 +143,8 @@ class Source:
             return probing.odd_end(self.opened)
         # Some containers' durations count from their zero, others' from the first picture or sound.
         start = min(Fraction(0), Fraction(self.opened.container.start_time or 0, 1_000_000))
-        if float(self.reached_s - start) + max(2.0, total / 50) < total:
+        # Subtitles may outlast the film, and containers count them in.
+        if float(max(self.reached_s, self._text_end_s) - start) + max(2.0, total / 50) < total:
             raise refusals.damaged(f"it ends {self._progress()}")
         return []
 
@@ -178,6 +182,9 @@ class Source:
         """Place a packet in its stretch, and on the timeline if it is known where that lies."""
         if packet.has_sidedata("encryption_info") or packet.has_sidedata("encryption_init_info"):
             raise refusals.protected()
+        if self._roles[packet.stream_index] <= TEXT:
+            self._hold_text(packet)
+            return
         placed = self._times[packet.stream_index].place(packet.pts, packet.dts, packet.duration or 0)
         packet.pts, packet.dts = placed.pts, placed.dts
         if self._shift is None:
@@ -189,6 +196,15 @@ class Source:
                     self._place(each, self._shift, spliced=spliced)
             return
         self._place(packet, self._shift, spliced=placed.spliced)
+
+    def _hold_text(self, packet: "av.Packet[Any]") -> None:
+        """Place a subtitle where its own time is: how far the input was read it does not tell."""
+        role = self._roles[packet.stream_index]
+        if packet.pts is not None and self._shift is not None:
+            packet.pts += round(self._shift / packet.time_base)
+            end = (packet.pts + max(0, packet.duration or 0)) * packet.time_base
+            self._text_end_s = max(self._text_end_s, end)
+            self._ready.append(Taken(packet, role, False))
 
     def _place(self, packet: "av.Packet[Any]", shift: Fraction, *, spliced: bool) -> None:
         role = self._roles[packet.stream_index]
@@ -241,7 +257,8 @@ class Source:
             # Sound that counts from another zero than the picture cannot be moved with it.
             return known if known is not None and abs(known - own) <= SPLICE_SKEW_S else own
         if known is None:
-            leading = VIDEO if VIDEO in self._roles.values() else min(self._roles.values(), default=VIDEO)
+            sounds = [role for role in self._roles.values() if role >= 0]
+            leading = VIDEO if VIDEO in self._roles.values() else min(sounds, default=VIDEO)
             if self._roles[packet.stream_index] != leading and len(self._waiting) < _LONGEST_LEAD:
                 return None
             self._bearings.shifts[self._number] = known = own
@@ -276,8 +293,10 @@ def _same_roles(before: Opened, roles: Roles, now: Opened) -> Roles:
     found: dict[int, int] = {}
     for index, role in roles.items():
         stream = before.container.streams[index]
-        if role != VIDEO:
-            follower: Stream | None = _same_sound(before, stream, now, found)
+        if role <= TEXT:
+            follower: Stream | None = _same_text(stream, now, found)
+        elif role != VIDEO:
+            follower = _same_sound(before, stream, now, found)
         else:
             follower = now.video
             _check_codec(stream, now.video)
@@ -300,3 +319,8 @@ def _same_sound(before: Opened, stream: Stream, now: Opened, taken: Mapping[int,
     if len(alike) == 1:
         return alike[0]
     return next((each for at, each in enumerate(now.audios) if at == place and each in free), None)
+
+
+def _same_text(stream: Stream, now: Opened, taken: Mapping[int, int]) -> Stream | None:
+    free = [each for each in now.texts if each.index not in taken]
+    return next((each for each in free if each.language == stream.language), None)

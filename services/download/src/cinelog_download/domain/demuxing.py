@@ -17,6 +17,8 @@ class Limits(Value, frozen=True, kw_only=True):
     units: int = 20_000
     sounds: int = 8
     """Sound tracks that are used; further ones are left out, and a warning says so."""
+    texts: int = 32
+    """Subtitle tracks that are used; further ones are left out, and a warning says so."""
 
 
 class InputFile(Value, frozen=True, kw_only=True):
@@ -33,6 +35,16 @@ class InputFile(Value, frozen=True, kw_only=True):
     """Whether it may be made of several stretches, each with a header and timestamps of its own."""
     duration_s: float | None = None
     """How long the list of its pieces says that it is."""
+
+
+class TextFile(Value, frozen=True, kw_only=True):
+    """A whole subtitle file, and what is said of it elsewhere."""
+
+    path: str
+    form: str
+    """`vtt`, `srt` or `ass`."""
+    language: str = "und"
+    title: str = ""
 
 
 class DemuxOrder(Value, frozen=True, kw_only=True):
@@ -56,6 +68,10 @@ class DemuxOrder(Value, frozen=True, kw_only=True):
     """Whether a source that breaks off is delivered as far as it goes, with a warning."""
     probe: bool = False
     """Only look: tell `Probed`, and `Finished` with what is expected, and write nothing."""
+    subtitles: str = "none"
+    """Of the inputs: `all`, `none`, or those in some languages."""
+    texts: tuple[TextFile, ...] = ()
+    """Without any input: subtitle files to be read, and nothing else."""
 
 
 class Told(Value, frozen=True, kw_only=True, tag_field="told"):
@@ -164,6 +180,18 @@ class TrackDone(Told, frozen=True, kw_only=True, tag="track-done"):
     loudness: Loudness | None = None
 
 
+class TextFound(Told, frozen=True, kw_only=True, tag="text"):
+    """The cue sheet of one subtitle track lies at `path`."""
+
+    path: str
+    cues: int
+    language: str = "und"
+    title: str = ""
+    default: bool = False
+    forced: bool = False
+    hearing_impaired: bool = False
+
+
 class Finished(Told, frozen=True, kw_only=True, tag="finished"):
     """Everything was told; the child's last message if nothing went wrong."""
 
@@ -182,7 +210,18 @@ class Refused(Told, frozen=True, kw_only=True, tag="refused"):
     transient: bool = False
 
 
-Message = Needed | CoverFound | Probed | UnitCut | TrackBegun | FragmentCut | TrackDone | Finished | Refused
+Message = (
+    Needed
+    | CoverFound
+    | Probed
+    | UnitCut
+    | TrackBegun
+    | FragmentCut
+    | TrackDone
+    | TextFound
+    | Finished
+    | Refused
+)
 
 
 class Extent(Value, frozen=True, kw_only=True):

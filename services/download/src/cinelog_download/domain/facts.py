@@ -12,7 +12,7 @@ from cinelog_common.contract.events import (
     TrackSegmentReady,
 )
 from cinelog_common.contract.sidecars import SegmentPart, Sidecar
-from cinelog_common.contract.values import Chapter, Track, Value
+from cinelog_common.contract.values import Chapter, Subtitle, Track, Value
 
 from cinelog_download.domain.bounds import bounded
 from cinelog_download.domain.demuxing import (
@@ -21,6 +21,7 @@ from cinelog_download.domain.demuxing import (
     InputFile,
     Limits,
     Probed,
+    TextFound,
     TrackBegun,
     TrackDone,
     UnitCut,
@@ -60,6 +61,7 @@ def order_for(
         max_segment_s=command.max_segment_s,
         regenerate=command.regenerate,
         salvage=command.salvage,
+        subtitles=command.subtitles,
         limits=limits,
     )
 
@@ -197,4 +199,19 @@ def track_ended(command: FetchSource, done: TrackDone) -> TrackEnded:
         segments=done.segments,
         end=done.end,
         loudness=done.loudness,
+    )
+
+
+def subtitle(command: FetchSource, text: TextFound, number: int, digest: str) -> Subtitle:
+    """Return what is told of a cue sheet that is stored under its `key`."""
+    name = f"s{number}"
+    return Subtitle(
+        name=name,
+        key=keys.cue_sheet(command.job, command.run, name=name, digest=digest),
+        language=text.language,
+        title=text.title,
+        default=text.default,
+        forced=text.forced,
+        hearing_impaired=text.hearing_impaired,
+        cues=text.cues,
     )

@@ -19,11 +19,17 @@ _PAIRS: Final = """
     uz:uzb ve:ven vi:vie vo:vol wa:wln wo:wol xh:xho yi:yid yo:yor za:zha zh:zho zu:zul
 """
 _LONG: Final = dict(pair.split(":") for pair in _PAIRS.split())
+_BIBLIOGRAPHIC: Final = """
+    alb:sqi arm:hye baq:eus bur:mya chi:zho cze:ces dut:nld fre:fra geo:kat ger:deu gre:ell ice:isl
+    mac:mkd mao:mri may:msa per:fas rum:ron slo:slk tib:bod wel:cym
+"""
+_TERMINOLOGIC: Final = dict(pair.split(":") for pair in _BIBLIOGRAPHIC.split())
+"""ISO 639-2 has two codes for these: Matroska uses the first, MP4 the second."""
 
 
 def three_letters(tag: str) -> str:
     """Return the language of a tag such as `de`, `de-AT` or `deu`; `und` if it is none that is known."""
     primary = tag.strip().lower().replace("_", "-").partition("-")[0]
     if len(primary) == 3 and primary.isascii() and primary.isalpha():
-        return primary
+        return _TERMINOLOGIC.get(primary, primary)
     return _LONG.get(primary, "und")

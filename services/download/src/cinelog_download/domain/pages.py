@@ -72,6 +72,7 @@ class PageSubtitle(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     language: str
     format: str
+    headers: dict[str, str] = {}
 
 
 class PageFailure(msgspec.Struct, frozen=True, kw_only=True):

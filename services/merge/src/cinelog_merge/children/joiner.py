@@ -3,6 +3,7 @@
 Run as `python -m cinelog_merge.children.joiner`: one JSON order in, one JSON answer out.
 """
 
+from fractions import Fraction
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from cinelog_fastio import checksum_file
 from msgspec.structs import replace
 
 from cinelog_merge.children.plans import picture_plans, sound_plans
-from cinelog_merge.children.texts import chapter_track
+from cinelog_merge.children.texts import Screen, chapter_track, text_track
 from cinelog_merge.domain.naming import marks, told_tags
 from cinelog_merge.ports import JoinAnswer, Joined, JoinFile, JoinOrder, JoinPart
 
@@ -61,8 +62,11 @@ def _join(order: JoinOrder) -> list[Joined]:
     if not order.files and order.verify != "full":
         return []
     tags = _tags(order, duration_of(plan))
+    more = _text_tracks(order, plan)
     if tags.chapters:
-        plan = plan_join([*tracks, chapter_track(tags.chapters, duration_of(plan), folder)])
+        more.append(chapter_track(tags.chapters, duration_of(plan), folder))
+    if more:
+        plan = plan_join([*tracks, *more])
     base = folder / "joined.mp4"
     report = write_join(plan, base, tags)
     check_join(base, plan, every_byte=order.verify == "full")
@@ -71,6 +75,18 @@ def _join(order: JoinOrder) -> list[Joined]:
     made = [_finished(order, file, base, report) for file in _copies_last(order.files)]
     base.unlink(missing_ok=True)
     return made
+
+
+def _text_tracks(order: JoinOrder, plan: JoinPlan) -> list[JoinTrack]:
+    """Return the subtitles, timed to the picture's end."""
+    picture = next((part for part in order.parts if part.kind == "video"), None)
+    if picture is None or not order.texts:
+        return []
+    info = init_info(Path(picture.init).read_bytes())
+    [shown] = [track for track in plan.tracks if track.header.handler == b"vide"]
+    end = Fraction(shown.start + shown.presented, shown.header.timescale)
+    screen = Screen(width=info.width, height=info.height, end_ms=int(end * 1000))
+    return [text_track(text, screen, Path(order.folder)) for text in order.texts]
 
 
 def _copies_last(files: tuple[JoinFile, ...]) -> list[JoinFile]:

@@ -129,6 +129,7 @@ def _fetch(
         title=request.options.title,
         regenerate=regenerate,
         salvage=settled.salvage,
+        subtitles=settled.subtitles,
     )
 
 
@@ -259,6 +260,7 @@ def _assemble(state: LedgerState, settled: Settled, recipe: Recipe | None, exten
         cover_key=probed.cover_key if probed else "",
         verify=settled.verify,
         max_segment_s=settled.max_segment_s,
+        subtitles=state.current.source.subtitles if state.current.source else (),
     )
 
 
@@ -280,6 +282,7 @@ def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> Publi
         tags=told_tags(run.probed.tags) if run.probed else {},
         chapters=run.probed.chapters if run.probed else (),
         warnings=warnings_of(run),
+        subtitles=run.source.subtitles if run.source else (),
     )
 
 

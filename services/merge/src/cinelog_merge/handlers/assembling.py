@@ -7,15 +7,22 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinelog_common.cmaf.dash import write_manifest
-from cinelog_common.cmaf.playlists import write_media_playlist, write_multivariant_playlist
+from cinelog_common.cmaf.playlists import (
+    MultivariantPlaylist,
+    write_media_playlist,
+    write_multivariant_playlist,
+)
 from cinelog_common.contract import keys
 from cinelog_common.contract.commands import AssembleOutput
 from cinelog_common.contract.events import OutputAssembled
+from cinelog_common.contract.sidecars import CueSheet, encode_document
 from cinelog_common.contract.values import Output, Value
 from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_common.objects.errors import ObjectMissingError, of_the_system
 from cinelog_common.objects.ports import ObjectStore
+from msgspec.structs import replace
 
+from cinelog_merge.domain.captions import Caption, captioned
 from cinelog_merge.domain.dashing import representations
 from cinelog_merge.domain.presentation import (
     MASTER,
@@ -28,8 +35,9 @@ from cinelog_merge.domain.presentation import (
     strands,
     target_duration,
 )
+from cinelog_merge.handlers.captioning import Captioner
 from cinelog_merge.handlers.library import Library
-from cinelog_merge.ports import Announcer, Joined, Joiner, JoinFile, JoinOrder, JoinPart
+from cinelog_merge.ports import Announcer, Joined, Joiner, JoinFile, JoinOrder, JoinPart, JoinText
 
 FETCHES_AT_A_TIME = 8
 
@@ -50,6 +58,12 @@ class Material(Value, frozen=True, kw_only=True):
         """The strands of sound."""
         return tuple(strand for strand in self.chosen if strand.kind == "audio")
 
+    @property
+    def shown_s(self) -> Fraction:
+        """How long the picture lasts, in seconds: 0 without one, since nothing is shown over sound."""
+        shown = self.pieces[self.pictures[0].name] if self.pictures else ()
+        return sum((piece.duration for piece in shown), Fraction(0))
+
 
 class OutputAssembler:
     """Carries out `AssembleOutput`."""
@@ -62,6 +76,7 @@ class OutputAssembler:
         self._announcer = announcer
         self._joiner = joiner
         self._scratch = scratch
+        self._captioner = Captioner(objects)
         self._turns = asyncio.Semaphore(FETCHES_AT_A_TIME)
 
     async def __call__(self, command: AssembleOutput) -> None:
@@ -80,14 +95,20 @@ class OutputAssembler:
         for strand in chosen:
             _check_one_init(pieces[strand.name])
         material = Material(chosen=chosen, pieces=pieces)
-        outputs = await self._joined(command, material)
+        captions, warnings = await self._captioner.read(command, material.shown_s)
+        outputs = await self._joined(command, material, captions)
         if "hls" in command.containers:
-            outputs.append(await self._hls(command, material))
+            outputs.append(await self._hls(command, material, captions))
+        outputs += await self._captioner.write_files(command, captions)
         await self._announcer.announce(
-            OutputAssembled(job=job, run=run, attempt=command.attempt, outputs=tuple(outputs))
+            OutputAssembled(
+                job=job, run=run, attempt=command.attempt, outputs=tuple(outputs), warnings=warnings
+            )
         )
 
-    async def _joined(self, command: AssembleOutput, material: Material) -> list[Output]:
+    async def _joined(
+        self, command: AssembleOutput, material: Material, captions: Sequence[Caption]
+    ) -> list[Output]:
         """Join the best picture and every sound into one file per container; look at the other sizes."""
         folder = self._scratch / "join" / command.id
         try:
@@ -99,7 +120,8 @@ class OutputAssembler:
             files = _file_names(command.containers, has_picture=bool(best))
             order = await self._order(command, folder, material, (*best, *material.sounds))
             cover = await self._cover(command, folder)
-            joined = await self._joiner.join(_making(order, files, command, cover))
+            texts = await asyncio.to_thread(_staged_texts, folder, captions)
+            joined = await self._joiner.join(replace(_making(order, files, command, cover), texts=texts))
             for other in material.pictures[1:]:
                 # What no file is made of is played all the same.
                 await self._joiner.join(await self._order(command, folder, material, (other,)))
@@ -172,13 +194,14 @@ class OutputAssembler:
             duration_s=joined.duration_s,
         )
 
-    async def _hls(self, command: AssembleOutput, material: Material) -> Output:
+    async def _hls(self, command: AssembleOutput, material: Material, captions: Sequence[Caption]) -> Output:
         base = keys.output_prefix(command.job, command.run)
         pieces = material.pieces
         target = target_duration(command.max_segment_s, pieces, final=True)
         for name, own in pieces.items():
             playlist = media_playlist(own, base=base, target=target, ended=True, vod=True)
             await self._objects.create(f"{base}{name}.m3u8", write_media_playlist(playlist).encode())
+        await self._captioner.write_playlists(base, captions, material.shown_s)
         infos = await self._library.infos(pieces)
         codecs = {name: info.codec for name, info in infos.items()}
         master = multivariant(
@@ -191,8 +214,24 @@ class OutputAssembler:
         listed = representations(material.chosen, pieces, infos, recipe=command.recipe, base=base)
         await self._objects.create(keys.dash_manifest(base + MASTER), write_manifest(listed).encode())
         # Last of all: who finds it finds what lies beside it.
-        await self._objects.create(base + MASTER, write_multivariant_playlist(master).encode())
+        await self._objects.create(base + MASTER, _text(master, captions))
         return _hls_output(base + MASTER, material)
+
+
+def _text(master: MultivariantPlaylist, captions: Sequence[Caption]) -> bytes:
+    return write_multivariant_playlist(captioned(master, captions)).encode()
+
+
+def _staged_texts(folder: Path, captions: Sequence[Caption]) -> tuple[JoinText, ...]:
+    """Write the cues where the process that joins reads them."""
+    texts = []
+    for caption in captions:
+        path = folder / f"{caption.subtitle.name}.cues.json"
+        path.write_bytes(encode_document(CueSheet(cues=caption.cues)))
+        texts.append(
+            JoinText(cues=str(path), language=caption.subtitle.language, shown=caption.subtitle.default)
+        )
+    return tuple(texts)
 
 
 def _making(

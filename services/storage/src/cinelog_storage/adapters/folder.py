@@ -197,6 +197,8 @@ def _target(output: Output, name: str) -> str:
             return name
         case "sprite" | "thumbnails":
             return f"{name}.sprite.{suffix}"
+        case "subtitles":
+            return f"{name}.{output.language or 'und'}.{suffix}"
         case _:
             return f"{name}.{suffix}"
 

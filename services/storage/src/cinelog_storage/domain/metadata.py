@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from cinelog_common.contract.commands import PublishOutput
-from cinelog_common.contract.values import Output, Recipe, Track
+from cinelog_common.contract.values import Output, Recipe, Subtitle, Track
 
 
 def metadata_of(command: PublishOutput, outputs: Sequence[Output]) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def metadata_of(command: PublishOutput, outputs: Sequence[Output]) -> dict[str, 
         ],
         "video": _video(command.recipe, command.tracks, outputs),
         "audio": [_audio(track) for track in command.tracks if track.kind == "audio"],
+        "subtitles": [_subtitle(one) for one in command.subtitles],
         "outputs": [_output(output) for output in outputs],
         "warnings": list(command.warnings),
     }
@@ -74,9 +75,20 @@ def _audio(track: Track) -> dict[str, Any]:
     return document
 
 
+def _subtitle(subtitle: Subtitle) -> dict[str, Any]:
+    return {
+        "language": subtitle.language,
+        "title": subtitle.title,
+        "default": subtitle.default,
+        "forced": subtitle.forced,
+        "hearing_impaired": subtitle.hearing_impaired,
+        "cues": subtitle.cues,
+    }
+
+
 def _output(output: Output) -> dict[str, Any]:
     document: dict[str, Any] = {"kind": output.kind, "file": output.key.rpartition("/")[2]}
-    for name in ("size_bytes", "width", "height", "frames", "duration_s"):
+    for name in ("size_bytes", "width", "height", "frames", "duration_s", "language"):
         value = getattr(output, name)
         if value:
             document[name] = value

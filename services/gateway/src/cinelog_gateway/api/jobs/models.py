@@ -65,6 +65,9 @@ class OptionsModel(BaseModel):
     normalize: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
         default=None, description="Loudness in LUFS that the sound is brought near, -40 to -5."
     )
+    subtitles: Text = Field(
+        default="all", description="Text subtitles of the source: all, none, or languages: en,pt-BR."
+    )
     hardware: Text = Field(default="auto", json_schema_extra=_one_of(*contract.HARDWARE))
     vendor: Text | None = Field(default=None, json_schema_extra=_one_of(*contract.VENDORS))
     priority: Text = Field(default="normal", json_schema_extra=_one_of(*contract.PRIORITIES))
@@ -107,7 +110,7 @@ class SubmitModel(OptionsModel):
 class OutputModel(BaseModel):
     """One file or playlist of a result."""
 
-    kind: str = Field(description="mp4, hls, webm, audio, poster, sprite, metadata or manifest.")
+    kind: str = Field(description="mp4, hls, webm, audio, subtitles, poster, sprite, metadata or manifest.")
     key: str = Field(description="In the object store.")
     url: str | None = Field(description="Where it is read; null if it lies elsewhere.")
     size_bytes: int
@@ -115,6 +118,7 @@ class OutputModel(BaseModel):
     height: int | None
     frames: int | None
     duration_s: float | None
+    language: str | None = Field(description="ISO 639-2, of subtitles.")
 
     @classmethod
     def of(cls, output: Output, status: JobStatus) -> Self:
@@ -128,6 +132,7 @@ class OutputModel(BaseModel):
             height=output.height,
             frames=output.frames,
             duration_s=output.duration_s,
+            language=output.language,
         )
 
 

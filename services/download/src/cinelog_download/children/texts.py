@@ -1,0 +1,188 @@
+"""Text subtitles, of the source's own streams and of files beside it: packets in, cue sheets out.
+
+A film is worth more than its subtitles: what is broken in them is left out, and a warning says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import av
+from av.stream import Disposition
+from cinelog_common.contract.sidecars import encode_document
+
+from cinelog_download.children import probing
+from cinelog_download.children.probing import Opened
+from cinelog_download.children.sources import TEXT, Roles
+from cinelog_download.children.units import Tell
+from cinelog_download.domain.cuesheets import MOST_CHARS, MOST_CUES, Spoken, sheet_of
+from cinelog_download.domain.cuetexts import cue_text
+from cinelog_download.domain.demuxing import DemuxOrder, TextFile, TextFound
+from cinelog_download.domain.languages import three_letters
+from cinelog_download.domain.subtitling import is_wanted
+
+_LONGEST_TITLE = 200
+_FORMATS: Mapping[str, str] = MappingProxyType({"vtt": "webvtt", "srt": "srt", "ass": "ass"})
+
+
+class Script:
+    """The cues of one track, as they come."""
+
+    def __init__(self, codec: str) -> None:
+        self._codec = codec
+        self._spoken: list[Spoken] = []
+        self._chars = 0
+        self.full = False
+
+    def add(self, packet: "av.Packet[Any]") -> None:
+        """Take a packet with its time."""
+        if packet.pts is None or not packet.size or self.full:
+            return
+        text = cue_text(self._codec, bytes(packet))
+        if not text:
+            return
+        self._chars += len(text)
+        self.full = len(self._spoken) >= MOST_CUES or self._chars > MOST_CHARS
+        lasts = packet.duration * packet.time_base if packet.duration and packet.duration > 0 else None
+        if not self.full:
+            self._spoken.append(Spoken(packet.pts * packet.time_base, lasts, text))
+
+    def write(self, path: Path, about: TextFound, tell: Tell, zero_s: Fraction) -> bool:
+        """Write the cue sheet and tell of it, unless it is empty; return whether it was.
+
+        Raises:
+            OSError: The disk is full, or fails.
+        """
+        sheet = sheet_of(self._spoken, zero_s)
+        if not sheet.cues:
+            return False
+        path.write_bytes(encode_document(sheet))
+        tell(
+            TextFound(
+                path=str(path),
+                cues=len(sheet.cues),
+                language=about.language,
+                title=about.title,
+                default=about.default,
+                forced=about.forced,
+                hearing_impaired=about.hearing_impaired,
+            )
+        )
+        return True
+
+
+class Texts:
+    """The subtitle streams of a source, of which some are wanted.
+
+    All are read: how long a container says that it is includes them.
+
+    Attributes:
+        streams: The wanted ones, in the order of the files.
+        warnings: What is left out.
+    """
+
+    def __init__(self, order: DemuxOrder, opened: Sequence[Opened], *, shown: bool = True) -> None:
+        """`shown` tells whether there is a picture to show them over."""
+        self._folder = Path(order.folder)
+        self.warnings: list[str] = []
+        self._all: list[tuple[Opened, Any]] = [
+            (one, stream) for one in opened for stream in one.container.streams.subtitles
+        ]
+        self._scripts: dict[int, Script] = {}
+        if shown and order.subtitles != "none":
+            self._choose(order, opened)
+        self.streams: list[Any] = [self._all[at][1] for at in self._scripts]
+
+    def _choose(self, order: DemuxOrder, opened: Sequence[Opened]) -> None:
+        found = [
+            at
+            for at, (one, stream) in enumerate(self._all)
+            if stream in one.texts and is_wanted(stream.language or "und", order.subtitles)
+        ]
+        used = found[: order.limits.texts]
+        self._scripts = {at: Script(probing.codec_of(self._all[at][1])) for at in used}
+        for one in opened:
+            self.warnings += probing.left_out_texts(one.container)
+        if len(found) > len(used):
+            self.warnings.append(f"Of {len(found)} subtitle tracks only {len(used)} are used.")
+
+    def roles(self, opened: Opened) -> Roles:
+        """Return what the streams of one input are for."""
+        return {stream.index: TEXT - at for at, (one, stream) in enumerate(self._all) if one is opened}
+
+    def add(self, packet: "av.Packet[Any]", role: int) -> None:
+        """Take the next packet of a track, on the timeline."""
+        script = self._scripts.get(TEXT - role)
+        if script is not None:
+            script.add(packet)
+
+    def finish(self, tell: Tell, zero_s: Fraction) -> list[str]:
+        """Tell of every wanted track that says something; return warnings.
+
+        Raises:
+            OSError: The disk is full, or fails.
+        """
+        warnings = []
+        for at, script in self._scripts.items():
+            stream = self._all[at][1]
+            script.write(self._folder / f"text-{at}.cues.json", _about(stream), tell, zero_s)
+            warnings += [_too_long(stream.language or "und")] if script.full else []
+        return warnings
+
+
+def read_files(order: DemuxOrder, tell: Tell) -> list[str]:
+    """Read each of the order's subtitle files, tell of those that say something; return warnings.
+
+    Raises:
+        OSError: The disk is full, or fails.
+    """
+    warnings = []
+    for number, file in enumerate(order.texts):
+        try:
+            script = _read(file)
+        except (av.error.FFmpegError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is no such file"
+            warnings.append(f"The subtitles in {file.title or file.language} cannot be read: {why}.")
+            continue
+        about = TextFound(path="", cues=0, language=file.language, title=file.title)
+        path = Path(order.folder) / f"file-{number}.cues.json"
+        if not script.write(path, about, tell, Fraction(0)):
+            warnings.append(f"The subtitles in {file.title or file.language} say nothing.")
+        warnings += [_too_long(file.title or file.language)] if script.full else []
+    return warnings
+
+
+def _read(file: TextFile) -> Script:
+    options = {"protocol_whitelist": "none"}
+    with (
+        Path(file.path).open("rb") as data,
+        av.open(
+            data, "r", format=_FORMATS[file.form], container_options=options, metadata_errors="replace"
+        ) as found,
+    ):
+        stream = next(iter(found.streams.subtitles), None)
+        if stream is None:
+            raise ValueError(file.form)
+        script = Script(probing.codec_of(stream))
+        for packet in found.demux(stream):
+            script.add(packet)
+    return script
+
+
+def _about(stream: Any) -> TextFound:
+    has = stream.disposition
+    return TextFound(
+        path="",
+        cues=0,
+        language=three_letters(stream.language or "und"),
+        title=str(stream.metadata.get("title", ""))[:_LONGEST_TITLE],
+        default=bool(has & Disposition.default),
+        forced=bool(has & Disposition.forced),
+        hearing_impaired=bool(has & Disposition.hearing_impaired),
+    )
+
+
+def _too_long(name: str) -> str:
+    return f"The subtitles in {name} are too long: what follows {MOST_CUES} cues or 2 MB is left out."
