@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,24 @@ def test_something_needed_that_does_not_work_exits_1_and_says_why(
 
     assert said.code == 1
     assert "libx264 (cpu): it crashed" in said.out
+
+
+@pytest.mark.parametrize(
+    ("version", "ok", "told"),
+    [("v24.1.0", True, "node 24.1.0"), ("v20.1.0", False, "node 20.1.0 is too old for yt-dlp")],
+)
+def test_a_javascript_runtime_counts_if_ytdlp_can_use_it(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, version: str, ok: bool, told: str
+) -> None:
+    program = tmp_path / "node"
+    program.write_text(f"#!/bin/sh\necho {version}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    (finding,) = (finding for finding in doctor._pages() if finding.name == "JavaScript runtime")
+
+    assert finding.ok is ok
+    assert told in finding.detail
 
 
 def test_a_server_that_is_named_and_does_not_answer_is_told(

@@ -89,17 +89,23 @@ async def _encoders() -> list[Finding]:
 
 
 def _pages() -> Iterator[Finding]:
+    from cinelog_download.children.runtimes import found
+
     yield Finding(
         topic="pages", name="yt-dlp", ok=True, detail=importlib.metadata.version("yt-dlp"), needed=True
     )
-    runtime = next((name for name in ("deno", "node", "bun", "qjs") if shutil.which(name)), None)
+    runtimes = found()
+    usable = [
+        f"{runtime.name} {runtime.version} ({runtime.path})" for runtime in runtimes if runtime.supported
+    ]
+    old = [
+        f"{runtime.name} {runtime.version} is too old for yt-dlp"
+        for runtime in runtimes
+        if not runtime.supported
+    ]
+    lacking = f"{', '.join(old) or 'none'}: some sites cannot be read; install deno (PyPI has it)"
     yield Finding(
-        topic="pages",
-        name="JavaScript runtime",
-        ok=runtime is not None,
-        detail=f"{runtime} at {shutil.which(runtime)}"
-        if runtime
-        else "none: some sites cannot be read; install deno (PyPI has it)",
+        topic="pages", name="JavaScript runtime", ok=bool(usable), detail=", ".join(usable) or lacking
     )
 
 

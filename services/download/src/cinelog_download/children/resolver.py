@@ -16,6 +16,7 @@ from cinelog_common.errors import Category
 
 from cinelog_download.children.page_cookies import cookie_parameters, cookies_loaded, no_cookies
 from cinelog_download.children.page_failures import bad_format, failure_of, live_stream, protected
+from cinelog_download.children.runtimes import enabled
 from cinelog_download.domain.pages import (
     Offer,
     PageAnswer,
@@ -105,6 +106,7 @@ def _parameters(request: PageRequest, notes: _Notes) -> dict[str, Any]:
         "check_formats": False,
         "socket_timeout": 20,
         "extractor_retries": 1,
+        "js_runtimes": enabled(),
         "http_headers": {
             name: value for name, value in request.headers.items() if name.lower() in _PASSED_ON
         },
