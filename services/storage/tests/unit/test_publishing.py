@@ -131,6 +131,7 @@ def test_a_result_is_committed_shown_and_told(world: World) -> None:
     assert isinstance(event, JobCompleted)
     kinds = [output.kind for output in event.outputs]
     assert kinds == ["mp4", "poster", "sprite", "thumbnails", "metadata", "manifest"]
+    assert event.outputs[-1].size_bytes == len(world.objects.objects[MANIFEST].data)
     assert set(world.shelves.shown) == {output.path for output in manifest.outputs}
     assert world.shelves.staged == {}
     assert list(world.scratch.rglob("*.jpg")) == []

@@ -63,7 +63,8 @@ class OutputPublisher:
         # Before it is told, so that whoever hears of the end finds no playlist that waits for more.
         await close_playlists(self._objects, command.job, command.run)
         ended = await self._settle(command, held)
-        await self._announcer.announce(_ending(command, ended))
+        stored = await self._objects.head(keys.manifest(command.job, command.run))
+        await self._announcer.announce(_ending(command, ended, stored.size_bytes if stored else 0))
         # Another run fetches anew: packets that nobody will encode would only fill the disk.
         await self._objects.delete_prefix(keys.source_prefix(command.job, command.run))
 
@@ -156,7 +157,7 @@ class OutputPublisher:
         return int(self._clock.now() * 1000)
 
 
-def _ending(command: PublishOutput, ended: Ended) -> Event:
+def _ending(command: PublishOutput, ended: Ended, manifest_bytes: int) -> Event:
     """Return the event that announces the end that holds, whatever this command wanted."""
     job, run, attempt = command.job, command.run, command.attempt
     held = ended.held
@@ -167,7 +168,7 @@ def _ending(command: PublishOutput, ended: Ended) -> Event:
             run=run,
             attempt=attempt,
             manifest_key=key,
-            outputs=(*ended.outputs, Output(kind="manifest", key=key)),
+            outputs=(*ended.outputs, Output(kind="manifest", key=key, size_bytes=manifest_bytes)),
             warnings=(*held.warnings, *ended.warnings),
         )
     if held.outcome == "cancelled":
