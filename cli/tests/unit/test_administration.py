@@ -64,6 +64,20 @@ def test_a_broker_that_does_not_answer_is_one_sentence(call: Call, monkeypatch: 
     assert "[dependency] Kafka does not answer." in said.err
 
 
+@pytest.mark.parametrize("word", ["check", "apply"])
+def test_a_broker_that_cannot_be_reached_is_told_once_and_plainly(
+    call: Call, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setenv("CINELOG_KAFKA", "127.0.0.1:1")
+
+    said = call("topics", word)
+
+    assert said.code == 1
+    first, second = said.err.splitlines()
+    assert first.startswith("error [dependency] Kafka at 127.0.0.1:1 does not answer")
+    assert "CINELOG_KAFKA" in second
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_without_its_servers_says_which_one_it_lacks(
     call: Call, monkeypatch: pytest.MonkeyPatch, name: str

@@ -34,11 +34,14 @@ def check() -> int:
 
 
 def _report(*, apply: bool) -> TopicsReport:
+    from cinelog_common.logging import configure_logging
     from cinelog_common.settings import load
 
     from cinelog.deployment import ensure_topics
     from cinelog.settings import DeploymentSettings
 
+    # The client logs each try; what became of them is told once, at the end.
+    configure_logging(level="CRITICAL", service="topics")
     return asyncio.run(ensure_topics(load(DeploymentSettings), apply=apply))
 
 

@@ -20,7 +20,7 @@ from cinelog_common.tracing import current_traceparent
 if TYPE_CHECKING:
     from loguru import Message
 
-LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR")
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FORMATS = ("text", "json")
 
 _TEXT = (
