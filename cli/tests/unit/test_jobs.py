@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,22 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGateway]:
     monkeypatch.setattr(jobs, "POLL_S", 0.0)
     yield gateway
     gateway.close()
+
+
+@pytest.mark.parametrize("typed", ["film.mp4", "./film.mp4", "below/../film.mp4"])
+def test_a_path_means_the_file_that_its_user_sees(
+    call: Call, gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, typed: str
+) -> None:
+    gateway.answer(JOB, 201)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.mp4").touch()
+    (tmp_path / "below").mkdir()
+
+    call("jobs", "submit", typed)
+
+    source = Path(gateway.asked[0][2]["source"])
+    assert source.is_absolute()
+    assert source.samefile(tmp_path / "film.mp4")
 
 
 def test_a_source_is_submitted_with_what_was_asked_for(call: Call, gateway: FakeGateway) -> None:

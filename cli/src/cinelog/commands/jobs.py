@@ -12,6 +12,7 @@ from cinelog_common.contract.status import TERMINAL
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 
 from cinelog.commands.options import chosen, encoding_options
+from cinelog.sources import absolute
 from cinelog.terminal import plain
 
 POLL_S = 0.5
@@ -40,10 +41,10 @@ def command(context: click.Context, server: str) -> None:
 @click.option("--watch", is_flag=True, help="Wait for the end.")
 @click.pass_obj
 def submit(server: str, /, *, source: str, key: str | None, watch: bool, **values: Any) -> int:
-    """Submit SOURCE and print the job."""
+    """Submit SOURCE (a URL, or a file of the machine that fetches) and print the job."""
     options = msgspec.to_builtins(chosen(values))
     headers = {"Idempotency-Key": key} if key else {}
-    job = _call(server, "POST", "/api/v1/jobs", json={"source": source, **options}, headers=headers)
+    job = _call(server, "POST", "/api/v1/jobs", json={"source": absolute(source), **options}, headers=headers)
     if watch:
         return _watch(server, str(job.get("job", "")))
     _print(job)
