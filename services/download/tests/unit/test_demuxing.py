@@ -158,6 +158,27 @@ def test_a_film_that_cannot_be_cut_at_its_keyframes_says_so(films: Any, media: A
     assert any("cannot be decoded on their own" in warning for warning in finished.warnings)
 
 
+def test_a_stream_that_changes_to_intra_refresh_in_its_middle_is_cut_only_before_that(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    opened = films.make("first.ts", film_of(media, "open.ts"))
+    film = media.Film(options=FILMS["intra-refresh.mp4"]["options"], frames=96, audio="mp2")
+    refreshed = films.make("second.ts", film)
+    path = tmp_path / "changing.ts"
+    path.write_bytes(opened.read_bytes() + refreshed.read_bytes())
+
+    told = media.demux([path], tmp_path / "made", segment_s=0.5)
+
+    found = media.in_units(told)
+    shown = [digest for part in (opened, refreshed) for _, digest in sorted(media.whole(part).items())]
+    assert [found[pts] for pts in sorted(found)] == shown
+    change = sorted(found)[48]
+    starts = [unit.start for unit in media.units(told)]
+    assert len([start for start in starts if start < change]) > 2
+    assert change in starts
+    assert any("cannot be decoded on their own" in warning for warning in told[-1].warnings)
+
+
 def test_a_first_unit_is_told_before_half_of_the_film_arrived(films: Any, media: Any, tmp_path: Path) -> None:
     path = films.make("moov-in-front.mp4", film_of(media, "moov-in-front.mp4"))
     arrived: list[int] = []

@@ -60,12 +60,17 @@ def decoded(parameters: StreamParameters, packets: Iterable[Packet]) -> Iterator
     yield from context.decode(None)
 
 
-def pictures(parameters: StreamParameters, packets: Iterable[Packet]) -> dict[int, bytes]:
-    """Return a hash of each picture by its pts; what the container discards is left out."""
+def pictures(
+    parameters: StreamParameters, packets: Iterable[Packet], *, since: int | None = None
+) -> dict[int, bytes]:
+    """Return a hash of each picture by its pts; what the container discards is left out.
+
+    Of pictures before `since` the hash is empty: it costs as much as their decoding does.
+    """
     packets = list(packets)
     discarded = {packet.pts for packet in packets if packet.flags & DISCARD}
     return {
-        frame.pts: picture_hash(frame)
+        frame.pts: picture_hash(frame) if since is None or frame.pts >= since else b""
         for frame in decoded(parameters, packets)
         if frame.pts is not None and frame.pts not in discarded
     }

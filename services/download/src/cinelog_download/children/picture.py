@@ -12,14 +12,13 @@ import msgspec
 from cinelog_common.contract.values import Value
 from cinelog_fastio import DISCARD, KEYFRAME, Packet, StreamParameters
 
-from cinelog_download.children import refusals, seams
+from cinelog_download.children import refusals
+from cinelog_download.children.seams import LOOK, Seam, Seams, count_pictures
 from cinelog_download.children.units import Stretch, Writer
 from cinelog_download.children.window import Entry, Window
 from cinelog_download.domain import pictures
 from cinelog_download.domain.cutting import Cut, CutPolicy, Seen, next_cut, no_cut_before
 
-_SEAM_PACKETS = 8
-"""Packets after a seam that are decoded both ways: past any reordering, quick to decode."""
 _LONGEST_PRELUDE = 3000
 """Packets without any keyframe, after which the first one is taken for one."""
 _ROLL_PACKETS = 4
@@ -69,7 +68,7 @@ class Picture:
         self._roll_first = 0
         self._frontier: int | None = None
         self._cut: Cut | None = None
-        self._suspects_are_clean: bool | None = None
+        self._seams = Seams(shape.parameters)
         # Interlaced pictures may come as two packets each: then only decoding can count them.
         self._count_by_decoding: bool | None = None if shape.interlaced else False
         self._late = 0
@@ -152,7 +151,7 @@ class Picture:
         entry = Entry(packet=packet, shown=pictures.is_shown(self._shape.parameters.codec, packet.data))
         number = self._window.append(entry)
         # A unit that begins with a picture nobody sees could be one without any.
-        if not self._keys or (packet.flags & KEYFRAME and entry.counts and self._may_cut_at(packet)):
+        if not self._keys or (packet.flags & KEYFRAME and entry.counts and self._seams.may_begin_at(packet)):
             self._keys.append((number, pts))
             if forced and pts > self._unit_start:
                 self._forced.append(pts)
@@ -165,9 +164,6 @@ class Picture:
             self._frontier = packet.dts if self._frontier is None else max(self._frontier, packet.dts)
         while self._advance(ended=False):
             pass
-
-    def _may_cut_at(self, packet: Packet) -> bool:
-        return self._suspects_are_clean is not False or seams.is_certain(self._shape.parameters, packet)
 
     def _advance(self, *, ended: bool) -> bool:
         """Decide on a cut, or carry one out; tell whether there may be more to do."""
@@ -183,7 +179,7 @@ class Picture:
         if clean:
             self._write(cut.at, last=False)
         else:
-            self._give_up_suspects()
+            self._give_up_kinds()
         return True
 
     def _is_settled(self, at: int) -> bool:
@@ -240,26 +236,31 @@ class Picture:
     # Whether a cut is clean.
 
     def _is_proven(self, cut: Cut, *, ended: bool) -> bool | None:
-        """Tell whether decoding can begin there; None while too little is there to tell."""
-        number = next((number for number, pts in self._keys if pts == cut.at), None)
-        if number is None or self._suspects_are_clean is not None:
+        """Tell whether decoding can end and begin there; None while too little is there to tell."""
+        first, (number, _) = self._unit_first, max(key for key in self._keys if key[1] <= cut.at)
+        key = self._packets(number, number + 1)[0] if number > first else None
+        doubts = self._seams.doubts(
+            key, inside=cut.inside, packets=2 * (self._window.end - first), taken=self._window.end
+        )
+        if not doubts:
             return True
-        [key] = self._packets(number, number + 1)
-        if seams.is_certain(self._shape.parameters, key):
-            return True
-        stop = self._window.end
-        if not ended and stop < self._stop(cut.at) + _SEAM_PACKETS:
+        stop = self._stop(cut.at)
+        if not ended and self._window.end < stop + LOOK:
             return None
-        before = self._packets(self._unit_first, number)
-        after = self._packets(number, stop)
-        self._suspects_are_clean = seams.is_clean(self._shape.parameters, before, after)
-        return self._suspects_are_clean
+        whole = self._packets(first, min(self._window.end, stop + LOOK))
+        return self._seams.compare(
+            Seam(at=cut.at, whole=whole, entry=number - first, stop=stop - first), doubts
+        )
 
-    def _give_up_suspects(self) -> None:
-        self.warnings.append(_NOT_SEPARABLE)
+    def _give_up_kinds(self) -> None:
+        if _NOT_SEPARABLE not in self.warnings:
+            self.warnings.append(_NOT_SEPARABLE)
         first, *others = self._keys
-        certain = [key for key in others if self._may_cut_at(self._packets(key[0], key[0] + 1)[0])]
-        self._keys = [first, *certain]
+        left = [key for key in others if self._seams.may_begin_at(self._packets(key[0], key[0] + 1)[0])]
+        self._keys = [first, *left]
+        if self._seams.inside_refused:
+            policy = msgspec.structs.replace(self._shape.policy, inside=False)
+            self._shape = msgspec.structs.replace(self._shape, policy=policy)
 
     def _packets(self, first: int, stop: int) -> list[Packet]:
         return [packet for _, packet in self._window.packets(first, stop)]
@@ -277,7 +278,7 @@ class Picture:
         if self._count_by_decoding is False:
             return count
         packets = self._packets(self._unit_first, stop)
-        shown = seams.count_pictures(self._shape.parameters, packets, start, end)
+        shown = count_pictures(self._shape.parameters, packets, start, end)
         self._count_by_decoding = shown != count or self._count_by_decoding is True
         return shown
 

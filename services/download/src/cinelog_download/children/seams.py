@@ -1,35 +1,119 @@
-"""Whether a unit can be decoded on its own: decided by decoding both ways, never by belief.
+"""Whether the picture may be cut somewhere: decided by decoding both ways, never by belief.
 
 Recovery points and open groups of pictures look like keyframes to a container; a stream with
-periodic intra refresh gave back 108 of 360 pictures when it was cut at them.
+periodic intra refresh gave back 108 of 360 pictures when it was cut at them. A stream may also
+change in the middle. So the first seam of each kind is decoded split and whole before it is used,
+and some that follow are, as long as that costs little.
 """
 
 from collections.abc import Sequence
 
+from cinelog_common.contract.values import Value
 from cinelog_fastio import Packet, StreamParameters
 
 from cinelog_download.children import decoding
+from cinelog_download.domain.entries import entry_kind
 from cinelog_download.domain.pictures import starts_clean
 
+PROOFS = 3
+"""So many seams of a kind are compared, the first in any case."""
+SHARE = 16
+"""Further ones only while not more than one in so many packets was decoded for that."""
+LOOK = 8
+"""Packets after a seam that are decoded both ways, and pictures before it: past any reordering."""
+INSIDE = "inside"
+"""The kind of a seam within a group of pictures: that its first half ends where it should."""
 
-def is_certain(parameters: StreamParameters, key: Packet) -> bool:
-    """Tell whether the keyframe's own bytes prove that decoding can begin there."""
-    return starts_clean(parameters.codec, key.data, parameters.extradata)
+
+class Seam(Value, frozen=True, kw_only=True):
+    """A cut at `at`, by packets in decode order.
+
+    The first half is decoded from `whole`'s first packet on, and its last one is before `stop`;
+    the other half's decoding begins at `entry`. `whole` reaches a little further than `stop`.
+    """
+
+    at: int
+    whole: Sequence[Packet]
+    entry: int
+    stop: int
 
 
-def is_clean(parameters: StreamParameters, before: Sequence[Packet], after: Sequence[Packet]) -> bool:
-    """Tell whether decoding from `after`'s first packet on shows what decoding everything shows."""
-    seam = after[0].pts
-    assert seam is not None
-    whole = decoding.pictures(parameters, [*before, *after])
-    alone = decoding.pictures(parameters, after)
-    return _from(whole, seam) == _from(alone, seam)
+class Seams:
+    """What is known of the kinds of seams of one stream. Its verdicts follow from the packets alone."""
+
+    def __init__(self, parameters: StreamParameters) -> None:
+        self._parameters = parameters
+        self._proven: dict[str, int] = {}
+        self._refused: set[str] = set()
+        self._decoded = 0
+
+    @property
+    def inside_refused(self) -> bool:
+        """Whether groups of pictures cannot be cut inside."""
+        return INSIDE in self._refused
+
+    def may_begin_at(self, key: Packet) -> bool:
+        """Tell whether decoding may begin there, as far as is known."""
+        return not self._refused or self._kind(key) not in self._refused
+
+    def doubts(self, key: Packet | None, *, inside: bool, packets: int, taken: int) -> frozenset[str]:
+        """Return for which kinds a seam is to be compared.
+
+        Args:
+            key: What the other half's decoding would begin with; None if that is where the first's does.
+            inside: Whether the seam lies within a group of pictures.
+            packets: How many would be decoded for that.
+            taken: How many the stream had so far.
+        """
+        kinds = {INSIDE} if inside else set()
+        if key is not None and (kind := self._kind(key)) is not None:
+            kinds.add(kind)
+        room = self._decoded + packets <= taken // SHARE
+        return frozenset(
+            kind
+            for kind in kinds
+            if not (proofs := self._proven.get(kind, 0)) or (room and kind != INSIDE and proofs < PROOFS)
+        )
+
+    def compare(self, seam: Seam, doubts: frozenset[str]) -> bool:
+        """Decode both ways and remember what that says of the kinds in doubt; return whether it is clean."""
+        self._decoded += 2 * len(seam.whole) - seam.entry
+        since = _looked_at_from(seam)
+        whole = decoding.pictures(self._parameters, seam.whole, since=since)
+        failed: set[str] = set()
+        if entries := doubts - {INSIDE}:
+            alone = decoding.pictures(self._parameters, seam.whole[seam.entry :], since=seam.at)
+            failed |= entries if _from(whole, seam.at) != _from(alone, seam.at) else set()
+        if INSIDE in doubts:
+            ended = decoding.pictures(self._parameters, seam.whole[: seam.stop], since=since)
+            failed |= {INSIDE} if _before(whole, seam.at) != _before(ended, seam.at) else set()
+        self._refused |= failed
+        for kind in doubts - failed:
+            self._proven[kind] = self._proven.get(kind, 0) + 1
+        return not failed
+
+    def _kind(self, key: Packet) -> str | None:
+        """Return the kind of a keyframe whose own bytes do not prove that decoding can begin there."""
+        codec, extradata = self._parameters.codec, self._parameters.extradata
+        if starts_clean(codec, key.data, extradata):
+            return None
+        return entry_kind(codec, key.data, extradata)
 
 
 def count_pictures(parameters: StreamParameters, packets: Sequence[Packet], start: int, end: int) -> int:
     """Return how many pictures of [start, end) decoding yields."""
-    return sum(1 for pts in decoding.pictures(parameters, packets) if start <= pts < end)
+    found = decoding.pictures(parameters, packets, since=end)
+    return sum(1 for pts in found if start <= pts < end)
+
+
+def _looked_at_from(seam: Seam) -> int:
+    before = sorted(one.pts for one in seam.whole if one.pts is not None and one.pts < seam.at)
+    return before[-LOOK] if len(before) >= LOOK else seam.at
 
 
 def _from(found: dict[int, bytes], seam: int) -> dict[int, bytes]:
     return {pts: digest for pts, digest in found.items() if pts >= seam}
+
+
+def _before(found: dict[int, bytes], seam: int) -> dict[int, bytes]:
+    return {pts: digest for pts, digest in found.items() if pts < seam}

@@ -22,7 +22,8 @@ def starts_clean(codec: str, data: bytes, extradata: bytes) -> bool:
     if codec in _ALWAYS_CLEAN:
         return True
     if codec == "h264":
-        return _first_slice(data, _length_size(codec, extradata), lambda head: head & 31, range(1, 6)) == 5
+        units = nal_units(codec, data, extradata)
+        return _first_slice(data, units, lambda head: head & 31, range(1, 6)) == 5
     if codec == "hevc":
         kind = _hevc_slice(data, extradata)
         # IDR_W_RADL and IDR_N_LP; CRA (21) has leading pictures that refer across it.
@@ -76,8 +77,14 @@ def _vp9_shown(data: bytes) -> bool:
     return bool(show_existing or bits >> (at - 2) & 1)
 
 
+def nal_units(codec: str, data: bytes, extradata: bytes) -> Iterator[int]:
+    """Yield where in a packet of H.264 or H.265 each NAL unit's header lies."""
+    size = _length_size(codec, extradata)
+    return _annex_b(data) if size is None else _prefixed(data, size)
+
+
 def _hevc_slice(data: bytes, extradata: bytes) -> int | None:
-    return _first_slice(data, _length_size("hevc", extradata), lambda head: head >> 1 & 63, range(32))
+    return _first_slice(data, nal_units("hevc", data, extradata), lambda head: head >> 1 & 63, range(32))
 
 
 def _length_size(codec: str, extradata: bytes) -> int | None:
@@ -89,11 +96,10 @@ def _length_size(codec: str, extradata: bytes) -> int | None:
 
 
 def _first_slice(
-    data: bytes, length_size: int | None, kind_of: Callable[[int], int], slices: range
+    data: bytes, units: Iterator[int], kind_of: Callable[[int], int], slices: range
 ) -> int | None:
-    units = _annex_b(data) if length_size is None else _prefixed(data, length_size)
-    for _, head in zip(range(_LONGEST_PREFIX), units, strict=False):
-        kind = kind_of(head)
+    for _, at in zip(range(_LONGEST_PREFIX), units, strict=False):
+        kind = kind_of(data[at])
         if kind in slices:
             return kind
     return None
@@ -112,7 +118,7 @@ def _unit_of(data: bytes, wanted: Callable[[int], bool]) -> bytes | None:
 def _annex_b(data: bytes) -> Iterator[int]:
     at = data.find(_START)
     while at >= 0 and at + 3 < len(data):
-        yield data[at + 3]
+        yield at + 3
         at = data.find(_START, at + 3)
 
 
@@ -120,5 +126,5 @@ def _prefixed(data: bytes, size: int) -> Iterator[int]:
     at = 0
     while at + size < len(data):
         length = int.from_bytes(data[at : at + size], "big")
-        yield data[at + size]
+        yield at + size
         at += size + length
