@@ -4,6 +4,11 @@ SHELL := /bin/sh
 BIN := .venv/bin
 SOURCE ?= examples/big-buck-bunny.mp4
 OUT ?= out
+# Through the environment, as they were typed: a $ or a quote in an address is for neither make nor the shell.
+override SOURCE := $(value SOURCE)
+override OUT := $(value OUT)
+export SOURCE OUT
+FASTIO := libs/fastio
 PACKAGES := cinelog cinelog_common cinelog_download cinelog_fastio cinelog_gateway cinelog_merge \
 	cinelog_storage cinelog_testkit cinelog_transcode
 PYPROJECTS := $(wildcard pyproject.toml */pyproject.toml */*/pyproject.toml)
@@ -16,11 +21,12 @@ help: ## Show what there is
 install: .venv/.installed ## Make the environment in .venv; the command is then .venv/bin/cinelog
 
 .venv/.installed: requirements/install.sh requirements/bootstrap.txt requirements/dev.txt $(PYPROJECTS) \
-		libs/fastio/setup.py $(wildcard libs/fastio/src/cinelog_fastio/*.pyx libs/fastio/src/cinelog_fastio/*.pxd)
+		$(FASTIO)/setup.py $(wildcard $(addprefix $(FASTIO)/src/cinelog_fastio/_native/*.,pyx pxd h) \
+		$(FASTIO)/vendor/*/*.[ch])
 	@sh requirements/install.sh dev
 
 run: install ## Turn SOURCE (a URL or a file; default: the example clip) into video below OUT
-	@$(BIN)/cinelog run "$(SOURCE)" --out "$(OUT)"
+	@$(BIN)/cinelog run --out "$$OUT" -- "$$SOURCE"
 
 test: install ## Run every test; real servers are found or started
 	$(BIN)/python -m pytest
@@ -66,5 +72,5 @@ lock: install ## Choose dependencies anew and pin them with hashes
 	$(BIN)/uv export -q --format requirements-txt --no-dev --no-emit-workspace --no-header --package cinelog -o requirements/runtime.txt
 
 clean: ## Remove what was built; the next command builds it again
-	rm -rf .venv build .mypy_cache .ruff_cache .import_linter_cache .hypothesis $(OUT)
+	rm -rf .venv build .mypy_cache .ruff_cache .import_linter_cache .hypothesis "$$OUT"
 	find libs services cli tests -name '*.so' -delete -o -name '*.egg-info' -prune -exec rm -rf {} + -o -name __pycache__ -prune -exec rm -rf {} +

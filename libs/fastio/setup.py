@@ -22,6 +22,7 @@ def extension(source: Path) -> Extension:
         f"cinelog_fastio._native.{source.stem}",
         [str(path) for path in sources],
         include_dirs=[str(NATIVE), str(XXHASH)],
+        depends=[str(path) for folder in (NATIVE, XXHASH) for path in sorted(folder.glob("*.h"))],
         extra_compile_args=["-O3"],
     )
 
