@@ -27,6 +27,11 @@ _NOT_SEPARABLE = (
     "The source's keyframes cannot be decoded on their own: it is not split there, "
     "so fewer encoders can work on it at once."
 )
+_NO_KEYFRAME = (
+    "There is no keyframe for long: the source is not split there, so fewer encoders can work on it at once."
+)
+_LONG = 3
+"""Of the wanted length: pictures that last longer than this are worth a word, if they stay together."""
 
 
 class Shape(Value, frozen=True, kw_only=True):
@@ -300,6 +305,7 @@ class Picture:
             last=last,
         )
         self._writer.write(unit, self._window)
+        self._note_length(unit)
         self.units += 1
         self.cuts.append(end)
         before = max((number for number, _ in self._keys if number < following), default=following)
@@ -308,6 +314,12 @@ class Picture:
         self._keys = [key for key in self._keys if key[0] >= following]
         self._forced = [at for at in self._forced if at > end]
         self._window.drop_before(self._roll_first)
+
+    def _note_length(self, unit: Stretch) -> None:
+        # By its pictures: one that is held for long, or a gap, is nothing that could be split.
+        long = unit.frames * self._shape.frame_ticks > _LONG * self._shape.policy.target
+        if long and self._shape.policy.inside and not self.warnings:
+            self.warnings.append(_NO_KEYFRAME)
 
     def _rolled_out(self, stop: int, end: int) -> int:
         """Return `stop`, or the number after what shows the pictures just after `end` too."""

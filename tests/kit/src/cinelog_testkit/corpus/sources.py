@@ -28,6 +28,7 @@ _BEHIND = Fraction(4) + Fraction(2, 24)
 """Where a second film follows the first one: the first begins late by the depth of its reordering."""
 _OPUS = (Voice(codec="libopus"),)
 _H264_OPEN = {"x264-params": OPEN}
+_REFRESHED = {"x264-params": "intra-refresh=1:keyint=12:bframes=0"}
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+delay_moov"}
 
 
@@ -183,7 +184,18 @@ PICTURES: dict[str, Maker] = {
     ),
     "moov-at-the-end.mp4": _film(),
     "one-long-group.mp4": _film(frames=240, gop=1000),
-    "intra-refresh.mp4": _film(options={"x264-params": "intra-refresh=1:keyint=12:bframes=0"}),
+    # No keyframe for minutes: few points and little sound, so that it takes seconds.
+    "one-group-of-minutes.mp4": _film(
+        frames=3600,
+        size=(96, 64),
+        gop=100_000,
+        voices=(Voice(rate=8_000, layout="mono", bit_rate=16_000, every_s=1.0),),
+    ),
+    "intra-refresh.mp4": _film(options=_REFRESHED),
+    "open-then-refresh.ts": joined(
+        Film(options=_H264_OPEN, voices=_MP2),
+        Film(options=_REFRESHED, first_number=96, offset_s=_BEHIND, voices=_MP2),
+    ),
     "single-frame.mp4": _film(frames=1, voices=()),
     "single-frame.mkv": _film(frames=1, voices=()),
     "yuv422.mp4": _film(pixel_format="yuv422p"),
