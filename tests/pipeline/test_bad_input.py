@@ -251,3 +251,21 @@ def mounted(tmp_path: Path) -> Mounted:
         return done, set((tmp_path / "left").read_text().split())
 
     return call
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_required_hardware_that_is_not_here_is_refused_before_the_source_is_touched(
+    tmp_path: Path, origin: Origin, film: Path, words: tuple[str, ...]
+) -> None:
+    url = origin.serve("/film.mp4", film.read_bytes())
+    required = ("--hardware", "require", "--vendor", "nvidia", *words)
+
+    said = cinelog("run", url, "--out", tmp_path / "out", *required)
+    done = cinelog("run", url, "--out", tmp_path / "out", "--json", *required)
+
+    assert (said.code, done.code) == (2, 2)
+    assert "Hardware of nvidia is required" in said.err
+    assert done.result["error"]["category"] == "invalid_request"
+    assert "cinelog doctor" in done.result["error"]["action"]
+    assert origin.asked("/film.mp4") == []
+    assert not (tmp_path / "out").exists()

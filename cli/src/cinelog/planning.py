@@ -49,7 +49,10 @@ async def look(source: Source, options: Options, out: Path, slots: int) -> "DryR
     from cinelog_download.main import inspector, limits
     from cinelog_download.settings import Settings
 
+    from cinelog.hardware import check_hardware
+
     settled = settle(options)
+    await check_hardware(options)
     settings = load(Settings, allow_private_sources=True, allow_local_cookies=True)
     near = next(folder for folder in (out, *out.parents) if folder.is_dir())
     order = DemuxOrder(

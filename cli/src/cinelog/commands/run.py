@@ -132,10 +132,12 @@ def _interrupt(interrupted: asyncio.Event) -> None:
 
 
 async def _work(wanted: Wanted, display: Display) -> Result:
+    from cinelog.hardware import check_hardware
     from cinelog.standalone import Standalone, StandaloneSettings
     from cinelog.submitting import submit
     from cinelog.watching import Watcher
 
+    await check_hardware(wanted.options)
     data = wanted.out / ".cinelog"
     # Somebody waits for this very film: its encoders stand back for nobody.
     settings = StandaloneSettings(

@@ -5,8 +5,11 @@ lie in the partition that its id chooses. The job id follows from the request, s
 admitting one twice changes nothing.
 """
 
+from collections.abc import Callable
+
 from cinelog_common.announcer import Announcer
 from cinelog_common.clock import Clock
+from cinelog_common.contract.options import settle
 from cinelog_common.contract.requests import Place, parse_request
 from cinelog_common.errors import Category, CinelogError
 from cinelog_common.kafka.dead_letters import DeadLetters, Reason
@@ -18,11 +21,27 @@ from cinelog_merge.ledger_ports import Log
 GROUP = "cinelog-admission"
 SERVICE = "admission"
 
+Vendors = Callable[[str], frozenset[str] | None]
+"""The vendors that can encode a codec; None while that is not known."""
+
+
+def unknown(_: str) -> None:
+    """Know of no vendor whether it is there."""
+
 
 class Admission:
     """Handles the records of `cinelog.jobs.requested`."""
 
-    def __init__(self, log: Log, clock: Clock, *, account: str = "local", epoch: int = 1) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        *,
+        account: str = "local",
+        epoch: int = 1,
+        vendors: Vendors = unknown,
+    ) -> None:
+        self._vendors = vendors
         self._announcer = Announcer(log, service=SERVICE, clock=clock)
         self._account = account
         self._epoch = epoch
@@ -44,6 +63,8 @@ class Admission:
             account=self._account,
             now=record.timestamp_ms / 1000,
         )
+        options = requested.options
+        settle(options, vendors=self._vendors(options.codec or "h264"))
         await self._announcer.announce(requested)
         logger.bind(action="job.admitted", job_id=requested.job).info("{}", requested.source.url)
 

@@ -113,7 +113,9 @@ class Ledger:
             ReaderSettings(bootstrap=platform.bootstrap, topics=(topics.WORKERS,), client_id="ledger"),
             self._workers.take,
         )
-        admission = Admission(log, clock, account=options.account, epoch=platform.epoch)
+        admission = Admission(
+            log, clock, account=options.account, epoch=platform.epoch, vendors=self._vendors
+        )
         self._admission = EventConsumer(
             GroupSettings(
                 bootstrap=platform.bootstrap,
@@ -156,6 +158,9 @@ class Ledger:
 
     async def _take(self, record: Record) -> None:
         await self._body(record)
+
+    def _vendors(self, codec: str) -> frozenset[str] | None:
+        return self._workers.vendors(codec) if self._reader.ready else None
 
     async def _run(self) -> None:
         await self._until_done(self._find_topics)

@@ -13,11 +13,12 @@ from cinelog_common.kafka.records import Record
 from loguru import logger
 from msgspec.structs import replace
 
-from cinelog_merge.domain.pools import Pools, view
+from cinelog_merge.domain.pools import Pools, vendors, view
 from cinelog_merge.ledger_ports import Log
 
 BEAT_S = 5.0
 """Workers that are silent for three of these are not counted."""
+_SILENCE_MS = int(3000 * BEAT_S)
 ROLE = "ledger"
 GOODBYE_S = 1.0
 """How long a goodbye may take; without one, this member is counted for three more beats."""
@@ -49,12 +50,15 @@ class WorkersView:
     def now(self) -> Pools:
         """Return the pools as they were last heard of; the silent are forgotten."""
         now_ms = int(self._clock.now() * 1000)
-        oldest_ms = now_ms - int(3000 * BEAT_S)
+        oldest_ms = now_ms - _SILENCE_MS
         for worker in [worker for worker, beat in self._beats.items() if beat.at_ms < oldest_ms]:
             del self._beats[worker]
-        return view(
-            self._beats.values(), declared=self._declared, now_ms=now_ms, silence_ms=int(3000 * BEAT_S)
-        )
+        return view(self._beats.values(), declared=self._declared, now_ms=now_ms, silence_ms=_SILENCE_MS)
+
+    def vendors(self, codec: str) -> frozenset[str] | None:
+        """Return the vendors that can encode `codec`, now or once woken; None while that is not known."""
+        oldest_ms = int(self._clock.now() * 1000) - _SILENCE_MS
+        return vendors(self._beats.values(), codec, declared=self._declared, oldest_ms=oldest_ms)
 
 
 class Heartbeat:

@@ -85,6 +85,25 @@ def test_what_is_no_request_goes_to_the_dead_letters_with_the_reason(value: byte
     assert len(headers["dlq_reason"]) > 20
 
 
+@pytest.mark.parametrize(
+    ("vendors", "admitted"),
+    [(None, 1), (frozenset({"nvidia"}), 1), (frozenset({"intel"}), 0), (frozenset(), 0)],
+)
+def test_required_hardware_is_refused_where_it_is_known_that_nobody_has_it(
+    vendors: frozenset[str] | None, admitted: int
+) -> None:
+    world = World()
+    world.admission = Admission(FakeProducer(world.log), ManualClock(), vendors=lambda _: vendors)
+    wanted = b'{"source": "http://x/a.mp4", "hardware": "require", "vendor": "nvidia"}'
+
+    asyncio.run(world.admit(_record(wanted)))
+
+    assert len(world.log.records(topics.EVENTS)) == admitted
+    reasons = [dict(letter.headers)["dlq_reason"] for letter in world.log.records(topics.DEAD_LETTERS)]
+    assert len(reasons) == 1 - admitted
+    assert all(b"nvidia" in (reason or b"") for reason in reasons)
+
+
 def test_a_defect_of_admission_puts_the_record_aside_too() -> None:
     world = World()
 

@@ -47,6 +47,23 @@ def test_the_pools_are_what_the_living_workers_tell() -> None:
     assert (pools["nvidia"].live_slots, pools["nvidia"].max_slots) == (0, 4)
 
 
+def test_a_vendor_is_there_if_a_living_worker_has_proven_it_or_its_pool_can_be_woken() -> None:
+    clock = ManualClock()
+    view = WorkersView(clock, {"intel": 4, "amd": 0})
+    proof = EncoderProof(encoder="h264_nvenc", codec="h264", version="13")
+    beat = WorkerBeat(worker="n", role="transcode", at_ms=0, pool="nvidia", slots=1, encoders=(proof,))
+
+    before = view.vendors("h264")
+    _take(view, _beat(clock, "a"), _record(b"n", msgspec.json.encode(beat), int(clock.now() * 1000)))
+    proven, other = view.vendors("h264"), view.vendors("hevc")
+    clock.advance(3 * BEAT_S + 1)
+    _take(view, _beat(clock, "a"))
+
+    assert before is None
+    assert (proven, other) == ({"nvidia", "intel"}, {"intel"})
+    assert view.vendors("h264") == {"intel"}
+
+
 def test_a_worker_that_says_goodbye_or_falls_silent_is_not_counted() -> None:
     clock = ManualClock()
     view = WorkersView(clock, {})

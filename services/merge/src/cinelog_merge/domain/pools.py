@@ -1,8 +1,9 @@
 """The ledger's view of who can work: pools that are live, or declared and so can be woken."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from cinelog_common.contract.options import VENDORS
 from cinelog_common.contract.status import WorkerBeat
 from cinelog_common.contract.values import Value
 
@@ -62,3 +63,18 @@ def view(
         for name, live in slots.items()
     }
     return Pools(pools=pools, active_jobs=max(1, active))
+
+
+def vendors(
+    beats: Iterable[WorkerBeat], codec: str, *, declared: Mapping[str, int], oldest_ms: int
+) -> frozenset[str] | None:
+    """Return the vendors that have proven an encoder of `codec` since `oldest_ms`, or that can be woken.
+
+    None while no encoder is heard of at all: then nobody knows yet.
+    """
+    heard = [beat for beat in beats if beat.encoders and beat.at_ms >= oldest_ms]
+    if not heard:
+        return None
+    live = {beat.pool for beat in heard if any(proof.codec == codec for proof in beat.encoders)}
+    woken = {name for name, slots in declared.items() if slots > 0}
+    return frozenset((live | woken) & set(VENDORS))
