@@ -339,3 +339,16 @@ def _failing(number: int) -> Callable[..., None]:
 
 def _fail(monkeypatch: pytest.MonkeyPatch, method: str, number: int) -> None:
     monkeypatch.setattr(files.Path, method, _failing(number))
+
+
+def test_subtitles_lie_beside_the_film_under_its_name_and_their_language(place: Place) -> None:
+    texts = [
+        Output(kind="subtitles", key=f"jobs/a/1/output/s{n}.{language}.vtt", language=language)
+        for n, language in enumerate(("eng", "deu", "eng"))
+    ]
+    for output in texts:
+        place.store(output.key, b"WEBVTT\n")
+
+    shown = place.put(MP4, *texts)
+
+    assert shown == ["A film.mp4", "A film.eng.vtt", "A film.deu.vtt", "A film.s2.eng.vtt"]

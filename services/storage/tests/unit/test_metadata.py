@@ -1,6 +1,6 @@
 """What is said of a result."""
 
-from cinelog_common.contract.values import Loudness, Output, Track
+from cinelog_common.contract.values import Loudness, Output, Subtitle, Track
 from cinelog_storage.domain.metadata import metadata_of
 from cinelog_storage.testing import FILM, a_publication
 from msgspec.structs import replace
@@ -71,3 +71,18 @@ def test_sound_alone_has_no_video() -> None:
     document = metadata_of(replace(a_publication(), tracks=(SOUND,)), [output])
 
     assert document["video"] is None
+
+
+def test_subtitles_are_described() -> None:
+    subtitle = Subtitle(name="s0", key="k", language="deu", title="Schilder", forced=True, cues=7)
+
+    [found] = metadata_of(replace(a_publication(), subtitles=(subtitle,)), [FILM])["subtitles"]
+
+    assert found == {
+        "language": "deu",
+        "title": "Schilder",
+        "default": False,
+        "forced": True,
+        "hearing_impaired": False,
+        "cues": 7,
+    }

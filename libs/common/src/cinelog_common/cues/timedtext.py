@@ -11,6 +11,8 @@ from cinelog_common.contract.sidecars import Cue
 
 _TAG = re.compile(r"<(/?)([biu])>")
 _FACES = {"b": 1, "i": 2, "u": 4}
+MOST_SHOWN = 12
+"""At once, one below the other."""
 _MOST_STYLES = 200
 _FONT, _WHITE = 1, 0xFFFFFFFF
 _MOST_BYTES = 0xFFFF
@@ -42,6 +44,7 @@ def _shown(cues: Sequence[Cue], end_ms: int) -> Iterator[tuple[int, int, list[st
             if cues[at].end_ms > start:
                 showing.append(cues[at])
             at += 1
+        showing = showing[-MOST_SHOWN:]
         yield start, end, [cue.text for cue in showing]
 
 

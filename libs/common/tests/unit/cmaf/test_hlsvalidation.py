@@ -117,3 +117,34 @@ def test_a_live_playlist_may_only_grow() -> None:
 @given(st.text(max_size=300) | st.text(alphabet='#EXT-INFMAP:URI="=,x\n4.', max_size=200))
 def test_any_text_is_judged_without_an_accident(text: str) -> None:
     validate({"a": text, "b": "#EXTM3U\n" + text, "c": MAIN + text})
+
+
+TEXT = MEDIA.replace("TARGETDURATION:4", "TARGETDURATION:60").replace('#EXT-X-MAP:URI="init.mp4"\n', "")
+WITH_TEXT = MAIN.replace('AUDIO="audio"\n', 'AUDIO="audio",SUBTITLES="text"\n').replace(
+    "#EXT-X-STREAM-INF",
+    '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="one",FORCED=NO,URI="text.m3u8"\n#EXT-X-STREAM-INF',
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text", "clauses"),
+    [
+        ("", "", TEXT, []),
+        ("", "", TEXT.replace("VOD", "EVENT"), ["6.2.4"] * 2),
+        ("", "", TEXT.replace("4.400000", "20.0"), ["6.2.4"]),
+        (',URI="text.m3u8"', "", TEXT, ["4.3.4.1"]),
+        ('SUBTITLES="text"', 'SUBTITLES="no"', TEXT, ["4.3.4.2"]),
+        ("AUTOSELECT=YES,", "AUTOSELECT=YES,FORCED=NO,", TEXT, ["4.3.4.1"]),
+    ],
+)
+def test_finished_subtitles_may_differ_only_in_their_target_duration(
+    old: str, new: str, text: str, clauses: list[str]
+) -> None:
+    film = {
+        "main.m3u8": WITH_TEXT.replace(old, new) if old else WITH_TEXT,
+        "video.m3u8": MEDIA,
+        "audio.m3u8": MEDIA,
+        "text.m3u8": text,
+    }
+
+    assert [violation.clause for violation in validate(film)] == clauses

@@ -10,6 +10,7 @@ from cinelog_common.cmaf.playlists import (
     MediaSegment,
     MultivariantPlaylist,
     PlaylistError,
+    TextRendition,
     Variant,
     average_bit_rate,
     peak_bit_rate,
@@ -204,3 +205,31 @@ def test_the_parser_gives_back_what_was_written() -> None:
     assert [entry.uri for entry in playlist.entries] == ["000000.m4s", "000001.m4s"]
     assert playlist.value("EXT-X-ENDLIST") == ""
     assert not playlist.is_multivariant
+
+
+def test_subtitles_are_named_beside_every_variant_and_may_have_long_segments() -> None:
+    texts = [
+        TextRendition(group="text", name="English", uri="s0.m3u8", language="eng", default=True),
+        TextRendition(group="text", name="For signs", uri="s1.m3u8", forced=True, described=True),
+    ]
+    variant = Variant(uri="video.m3u8", bandwidth=10, codecs=["avc1.640020"], text_group="text")
+    master = write_multivariant_playlist(MultivariantPlaylist(variants=[variant], texts=texts))
+    long = MediaSegment(uri="s0/000000.vtt", duration=Fraction(2201, 300))
+    text = write_media_playlist(MediaPlaylist(target_duration=7, segments=[long], ended=True, vod=True))
+
+    assert (
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="eng",DEFAULT=YES,'
+        'AUTOSELECT=YES,FORCED=NO,URI="s0.m3u8"\n'
+    ) in master
+    assert 'FORCED=YES,CHARACTERISTICS="public.accessibility.' in master
+    assert ',SUBTITLES="text"\nvideo.m3u8\n' in master
+    assert "EXT-X-MAP" not in text
+    film = {"video.m3u8": write_media_playlist(ENDED), "s0.m3u8": text, "s1.m3u8": text, "main.m3u8": master}
+    assert validate(film) == []
+
+
+def test_a_variant_without_its_subtitles_is_refused() -> None:
+    variant = Variant(uri="video.m3u8", bandwidth=10, text_group="text")
+
+    with pytest.raises(PlaylistError, match="subtitles"):
+        write_multivariant_playlist(MultivariantPlaylist(variants=[variant]))

@@ -286,3 +286,24 @@ def test_a_wanted_loudness_is_part_of_how_sound_is_made(profile: str) -> None:
 
     assert settled.audio.loudness_lufs == -23.0
     assert settled.audio.hash != settle(Options(profile=profile)).audio.hash
+
+
+@pytest.mark.parametrize(
+    ("options", "settled"),
+    [
+        ({}, "all"),
+        ({"subtitles": "none"}, "none"),
+        ({"subtitles": " en, pt-BR"}, "en,pt-BR"),
+        ({"profile": "audio"}, "none"),
+        ({"containers": ("webm",), "codec": "vp9"}, "none"),
+        ({"profile": "original"}, "all"),
+    ],
+)
+def test_subtitles_are_asked_for_where_the_result_can_hold_them(options: Any, settled: str) -> None:
+    assert settle(Options(**options)).subtitles == settled
+
+
+@pytest.mark.parametrize("wanted", ["", "e", "en;de", "en,", "english", "en,\n../x"])
+def test_subtitles_in_what_is_no_language_are_refused(wanted: str) -> None:
+    with pytest.raises(InvalidOptionsError):
+        settle(Options(subtitles=wanted))

@@ -38,14 +38,14 @@ class Script:
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """Take a packet with its time."""
-        if packet.pts is None or not packet.size or self.full:
+        if packet.pts is None or not packet.size or self.full or (packet.duration or 0) < 0:
             return
         text = cue_text(self._codec, bytes(packet))
         if not text:
             return
         self._chars += len(text)
         self.full = len(self._spoken) >= MOST_CUES or self._chars > MOST_CHARS
-        lasts = packet.duration * packet.time_base if packet.duration and packet.duration > 0 else None
+        lasts = packet.duration * packet.time_base if packet.duration else None
         if not self.full:
             self._spoken.append(Spoken(packet.pts * packet.time_base, lasts, text))
 
@@ -142,7 +142,7 @@ def read_files(order: DemuxOrder, tell: Tell) -> list[str]:
     for number, file in enumerate(order.texts):
         try:
             script = _read(file)
-        except (av.error.FFmpegError, ValueError) as error:
+        except (av.error.FFmpegError, OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no such file"
             warnings.append(f"The subtitles in {file.title or file.language} cannot be read: {why}.")
             continue

@@ -11,7 +11,8 @@ from cinelog_common.cmaf.hlsvalidation import validate
 from cinelog_common.contract import keys
 from cinelog_common.contract.commands import AssembleOutput, Extent
 from cinelog_common.contract.events import OutputAssembled
-from cinelog_common.contract.values import Rendition
+from cinelog_common.contract.sidecars import Cue, CueSheet, decode_document, encode_document
+from cinelog_common.contract.values import Rendition, Subtitle
 from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_common.objects.folder import FolderObjectStore
 from cinelog_common.objects.ports import ObjectStore
@@ -295,3 +296,61 @@ def test_a_scratch_folder_that_cannot_be_written_is_named(tmp_path: Path, film: 
         world.assemble(a_command(film))
 
     assert raised.value.category is Category.NOT_WRITABLE
+
+
+ENGLISH = Subtitle(name="s0", key="jobs/x/1/source/s0-1.cues.json", language="eng", title="All", default=True)
+BROKEN = Subtitle(name="s1", key="jobs/x/1/source/s1-1.cues.json", language="deu")
+SHEET = CueSheet(
+    cues=(
+        Cue(start_ms=500, end_ms=1500, text="<i>one</i>"),
+        Cue(start_ms=2000, end_ms=9000, text="beyond"),
+        Cue(start_ms=2400, end_ms=2500, text="never seen"),
+    )
+)
+
+
+def test_subtitles_go_into_the_file_and_the_playlists_and_become_files_of_their_own(
+    tmp_path: Path, film: Footage, sound: Footage
+) -> None:
+    world = World(tmp_path, film, sound)
+    asyncio.run(world.objects.create(ENGLISH.key, encode_document(SHEET)))
+    asyncio.run(world.objects.create(BROKEN.key, b"\xff{"))
+    staged: list[CueSheet] = []
+    joining = world.joiner.join
+
+    async def join(order: Any) -> Any:
+        staged.extend(decode_document(CueSheet, Path(one.cues).read_bytes()) for one in order.texts)
+        return await joining(order)
+
+    world.joiner.join = join  # type: ignore[method-assign]
+
+    event = world.assemble(a_command(film, sound, subtitles=(ENGLISH, BROKEN)))
+
+    seen = (SHEET.cues[0], replace(SHEET.cues[1], end_ms=2400))
+    assert staged == [CueSheet(cues=seen)]
+    assert [(one.language, one.shown) for one in world.joiner.orders[0].texts] == [("eng", True)]
+    assert event.warnings == ("The subtitles in deu are broken.",)
+    last = event.outputs[-1]
+    assert (last.kind, last.key, last.language) == ("subtitles", f"{BASE}s0.eng.vtt", "eng")
+    assert validate(world.playlists()) == []
+    assert 'NAME="All",LANGUAGE="eng",DEFAULT=YES' in world.playlists()["master.m3u8"]
+    (segment,) = parse_playlist(world.playlists()["s0.m3u8"]).entries
+    text = asyncio.run(world.objects.get(BASE + segment.uri)).decode()
+    assert "00:00:02.000 --> 00:00:02.400\nbeyond\n" in text
+
+
+def test_a_cue_sheet_that_is_not_there_yet_may_come(tmp_path: Path, film: Footage, sound: Footage) -> None:
+    world = World(tmp_path, film, sound)
+
+    with pytest.raises(TransientError):
+        world.assemble(a_command(film, sound, subtitles=(ENGLISH,)))
+
+
+def test_nothing_is_shown_over_sound_alone(tmp_path: Path, sound: Footage) -> None:
+    world = World(tmp_path, sound)
+    asyncio.run(world.objects.create(ENGLISH.key, encode_document(SHEET)))
+
+    event = world.assemble(a_command(sound, recipe=None, containers=("mp4",), subtitles=(ENGLISH,)))
+
+    assert [output.kind for output in event.outputs] == ["audio"]
+    assert world.joiner.orders[0].texts == ()

@@ -6,10 +6,11 @@ from pathlib import Path
 import av
 import msgspec
 import pytest
+from cinelog_common.contract.sidecars import Cue, CueSheet, encode_document
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_merge.children import joiner
 from cinelog_merge.joining_testing import Footage, a_part, clicks
-from cinelog_merge.ports import JoinAnswer, JoinFile, JoinOrder, JoinPart
+from cinelog_merge.ports import JoinAnswer, JoinFile, JoinOrder, JoinPart, JoinText
 from msgspec.structs import replace
 
 
@@ -131,3 +132,28 @@ def test_an_answer_says_whether_to_try_again(order: JoinOrder) -> None:
     assert answer.failure is not None
     assert answer.transient
     assert answer.failure.category == Category.DEPENDENCY
+
+
+def test_subtitles_last_as_long_as_the_picture_and_leave_it_as_it_is(order: JoinOrder) -> None:
+    folder = Path(order.folder)
+    cues = (Cue(start_ms=500, end_ms=1500, text="<b>one</b>"), Cue(start_ms=1500, end_ms=2400, text="two"))
+    texts = []
+    for language in ("eng", "deu"):
+        (folder / f"{language}.json").write_bytes(encode_document(CueSheet(cues=cues)))
+        texts.append(
+            JoinText(cues=str(folder / f"{language}.json"), language=language, shown=language == "deu")
+        )
+
+    (joined,) = joiner.join(replace(order, texts=tuple(texts), verify="full"))
+
+    assert joined.duration_s == pytest.approx(2.4)
+    with av.open(str(folder / "video.mp4")) as made:
+        assert sum(1 for _ in made.decode(video=0)) == 60
+        english, german = made.streams.subtitles
+        assert (english.language, german.language) == ("eng", "deu")
+        assert [bool(one.disposition & 1) for one in (english, german)] == [False, True]
+        made.seek(0)
+        samples = [
+            (packet.pts, packet.duration, bytes(packet)[2:5]) for packet in made.demux(english) if packet.size
+        ]
+    assert samples == [(0, 500, b""), (500, 1000, b"one"), (1500, 900, b"two")]

@@ -11,6 +11,7 @@ import av
 import msgspec
 
 from cinelog_testkit.corpus.films import OPEN, Colours, Film, Packets, Voice, is_video, write_film
+from cinelog_testkit.corpus.subtitled import with_texts, with_timed_text
 from cinelog_testkit.corpus.surgery import ffmpeg, wrapped
 
 Maker = Callable[[Path], object]
@@ -243,6 +244,8 @@ SOUNDS: dict[str, Maker] = {
     "cover.m4a": _with_cover,
     "cover.mp3": _with_cover,
     "titled.mp4": _film(tags={"title": "A fine film", "artist": "Nobody"}, language="fra"),
+    "subtitles.mkv": with_texts,
+    "subtitles.mp4": with_timed_text,
 }
 """What differs in the sound, or in what is said of the film."""
 

@@ -1,0 +1,115 @@
+"""Text subtitles, from every kind of source to HLS, MP4 and files of their own."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from cinelog_common.cmaf.hlsvalidation import validate
+from cinelog_testkit.corpus.store import film
+
+ENGLISH = ["<i>Hello</i> &amp; welcome", "Two at once --&gt; here", "Beyond the end"]
+ENDS_MS = 3841
+
+
+def cues_of(text: str) -> list[tuple[str, str]]:
+    """Return (times, text) of every cue, by the rules of WebVTT's file format."""
+    head, *blocks = text.split("\n\n")
+    assert head.startswith("WEBVTT")
+    return [
+        (block.split("\n", 1)[0], block.split("\n", 1)[1].rstrip("\n")) for block in blocks if block.strip()
+    ]
+
+
+def samples_of(path: Path) -> dict[str, list[tuple[int, int, bytes]]]:
+    """Return what libavformat reads of every subtitle track that is not empty: ms, ms, text; by language."""
+    found: dict[str, list[tuple[int, int, bytes]]] = {}
+    with av.open(path) as container:
+        for stream in container.streams.subtitles:
+            assert stream.codec_context.codec.canonical_name == "mov_text"
+            container.seek(0)
+            found[stream.language or "und"] = [
+                (round(packet.pts * packet.time_base * 1000), packet.duration, bytes(packet)[2:])
+                for packet in container.demux(stream)
+                if packet.pts is not None and packet.time_base is not None and packet.size > 2
+            ]
+    return found
+
+
+def test_subtitles_of_a_source_are_in_every_form_and_count_from_its_first_picture(convert: Any) -> None:
+    done = convert(film("subtitles.mkv"))
+
+    result = done.result
+    assert [output["language"] for output in result["outputs"] if output["kind"] == "subtitles"] == [
+        "eng",
+        "deu",
+    ]
+    english, german = (Path(one["path"]) for one in result["outputs"] if one["kind"] == "subtitles")
+    assert (english.name, german.name) == ("subtitles.eng.vtt", "subtitles.deu.vtt")
+    assert cues_of(english.read_text()) == [
+        ("00:00:00.500 --> 00:00:01.400", ENGLISH[0]),
+        ("00:00:01.000 --> 00:00:02.000", ENGLISH[1]),
+        ("00:00:03.500 --> 00:00:03.841", ENGLISH[2]),
+    ]
+    assert cues_of(german.read_text()) == [("00:00:00.400 --> 00:00:01.900", "<i>Hallo</i>\nWelt")]
+    assert [one for one in result["warnings"] if "hdmv_pgs_subtitle" in one] == result["warnings"]
+    assert len(result["warnings"]) == 1
+
+
+def test_the_mp4_holds_a_track_of_timed_text_for_each_language(convert: Any) -> None:
+    done = convert(film("subtitles.mkv"), "--verify", "full")
+
+    found = samples_of(done.path("mp4"))
+    assert [(start, lasts) for start, lasts, _ in found["eng"]] == [
+        (500, 500),
+        (1000, 400),
+        (1400, 600),
+        (3500, 341),
+    ]
+    assert found["eng"][1][2].startswith(b"Hello & welcome\nTwo at once --> here")
+    assert [(start, lasts) for start, lasts, _ in found["deu"]] == [(400, 1500)]
+    with av.open(done.path("mp4")) as container:
+        first, second = container.streams.subtitles
+        assert (bool(first.disposition & 1), bool(second.disposition & 1)) == (True, False)
+        assert container.duration is not None
+        assert container.duration / 1_000_000 == pytest.approx(ENDS_MS / 1000, abs=0.05)
+
+
+def test_the_playlists_list_every_track_and_keep_the_standard(convert: Any) -> None:
+    done = convert(film("subtitles.mkv"))
+
+    folder = done.path("hls").parent
+    texts = {path.name: path.read_text() for path in folder.glob("*.m3u8")}
+    assert validate(texts) == []
+    lines = [line for line in texts["master.m3u8"].split("\n") if "TYPE=SUBTITLES" in line]
+    english, german = lines
+    assert english.endswith(
+        'NAME="For all",LANGUAGE="eng",DEFAULT=YES,AUTOSELECT=YES,FORCED=NO,URI="s0.m3u8"'
+    )
+    assert german.endswith('NAME="deu",LANGUAGE="deu",DEFAULT=NO,AUTOSELECT=YES,FORCED=YES,URI="s1.m3u8"')
+    assert 'SUBTITLES="text"' in texts["master.m3u8"]
+    assert f"#EXTINF:{float(Fraction(ENDS_MS, 1000)):.6f},\ns0/000000.vtt\n" in texts["s0.m3u8"]
+    segment = (folder / "s0" / "000000.vtt").read_text()
+    assert segment.startswith("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n")
+    assert [text for _, text in cues_of(segment)] == ENGLISH
+
+
+@pytest.mark.parametrize(
+    ("wanted", "languages"), [("de", ["deu"]), ("none", []), ("fr", []), ("all", ["eng", "deu"])]
+)
+def test_subtitles_are_chosen_by_language(convert: Any, wanted: str, languages: list[str]) -> None:
+    done = convert(film("subtitles.mkv"), "--subs", wanted, "--container", "mp4")
+
+    assert list(samples_of(done.path("mp4"))) == languages
+    assert ("The source has no text subtitles in fr." in done.result["warnings"]) == (wanted == "fr")
+    metadata = json.loads((done.path("mp4").parent / "subtitles.json").read_text())
+    assert [one["language"] for one in metadata["subtitles"]] == languages
+
+
+def test_timed_text_of_an_mp4_comes_through_a_copy_of_its_picture(convert: Any) -> None:
+    done = convert(film("subtitles.mp4"), "--profile", "original", quick=False)
+
+    found = samples_of(done.path("mp4"))
+    assert [(start, lasts) for start, lasts, _ in found["eng"]] == [(1100, 500), (1600, 1000)]
