@@ -6,8 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
-from cinelog.settings import StandaloneSettings
-from cinelog.standalone import Standalone
+from cinelog.standalone import Standalone, StandaloneSettings
 from cinelog.submitting import submit
 from cinelog_common.contract import topics
 from cinelog_common.contract.status import TERMINAL, JobStatus
