@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cinelog.standalone import Standalone, StandaloneSettings
+from cinelog.settings import StandaloneSettings
+from cinelog.standalone import Standalone
 from cinelog.watching import Watcher
 from cinelog_common.contract.events import JobRequested
 from cinelog_common.contract.values import Options, Source

@@ -12,7 +12,8 @@ from collections import deque
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from cinelog.standalone import PARTITIONS, Standalone, StandaloneSettings
+from cinelog.settings import StandaloneSettings
+from cinelog.standalone import PARTITIONS, Standalone
 from cinelog_common.contract import topics
 from cinelog_common.contract.commands import EncodeSegment
 from cinelog_common.contract.envelope import open_event

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cinelog.standalone import StandaloneSettings
+from cinelog.settings import StandaloneSettings
 from cinelog_common.contract.values import Options
 from cinelog_testkit.devices import device_node, plug_in
 from cinelog_testkit.films import Film, make_film

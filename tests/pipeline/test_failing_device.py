@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cinelog.standalone import StandaloneSettings
+from cinelog.settings import StandaloneSettings
 from cinelog_common.cmaf.hlsparsing import parse_playlist
 from cinelog_common.cmaf.hlsvalidation import validate
 from cinelog_common.contract.status import JobStatus

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from cinelog_common.journal import Journal
 from cinelog_common.platform import Platform, Service
 from cinelog_common.settings import SettingsBase, load
 
-if TYPE_CHECKING:
-    from cinelog.standalone import StandaloneSettings
+from cinelog.settings import StandaloneSettings
 
 SERVICES = ("merge", "download", "transcode", "storage", "gateway")
 """In the order in which they matter to a job's first second."""
@@ -27,7 +25,7 @@ def build(name: str, platform: Platform, **overrides: object) -> Service:
 
 
 def standalone_services(
-    settings: "StandaloneSettings", platform: Platform, journal: Journal
+    settings: StandaloneSettings, platform: Platform, journal: Journal
 ) -> tuple[Service, ...]:
     """Return the services of one process; without a host there is no gateway."""
     overrides: dict[str, dict[str, object]] = {

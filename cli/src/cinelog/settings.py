@@ -1,9 +1,11 @@
-"""The servers of a deployment, from `CINELOG_*` variables."""
+"""How the command runs: a deployment by `CINELOG_*` variables, one process by its options."""
 
+import os
 import re
 from pathlib import Path
 from tempfile import gettempdir
 
+import msgspec
 from cinelog_common.contract.topics import POOLS
 from cinelog_common.settings import SettingsBase
 from pydantic import Field, SecretStr, field_validator
@@ -43,6 +45,29 @@ class DeploymentSettings(SettingsBase):
     def _declare(cls, pools: str) -> str:
         declared_pools(pools)
         return pools
+
+
+class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the one process runs.
+
+    Attributes:
+        data: Folder for documents, objects and scratch; made if it is missing.
+        slots: Segments encoded at a time.
+        nice: How far encoders stand back, so that the rest of the machine stays quick.
+        allow_private_sources: Whether files and private addresses may be sources.
+        allow_local_cookies: Whether a source may name cookies of this machine.
+        limit_rate: Bytes per second that all sources together may take; None is as many as come.
+        host: Address to listen on; None for no HTTP at all.
+    """
+
+    data: Path
+    slots: int = os.cpu_count() or 2
+    nice: int = 5
+    allow_private_sources: bool = False
+    allow_local_cookies: bool = False
+    limit_rate: int | None = None
+    host: str | None = None
+    port: int = 8080
 
 
 def declared_pools(text: str) -> dict[str, int]:

@@ -8,13 +8,11 @@ the documents first, and asked for again at the next start under a new epoch.
 import asyncio
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-import msgspec
 from cinelog_common.clock import SystemClock
 from cinelog_common.collections import COLLECTIONS
 from cinelog_common.contract import topics
@@ -27,32 +25,10 @@ from cinelog_common.objects.folder import FolderObjectStore
 from cinelog_common.platform import Platform, Service, worker_name
 
 from cinelog.composition import standalone_services
+from cinelog.settings import StandaloneSettings
 
 PARTITIONS = 2
 """Of every topic: the in-process broker keeps 5 MiB per partition, and one machine needs no more."""
-
-
-class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the one process runs.
-
-    Attributes:
-        data: Folder for documents, objects and scratch; made if it is missing.
-        slots: Segments encoded at a time.
-        nice: How far encoders stand back, so that the rest of the machine stays quick.
-        allow_private_sources: Whether files and private addresses may be sources.
-        allow_local_cookies: Whether a source may name cookies of this machine.
-        limit_rate: Bytes per second that all sources together may take; None is as many as come.
-        host: Address to listen on; None for no HTTP at all.
-    """
-
-    data: Path
-    slots: int = os.cpu_count() or 2
-    nice: int = 5
-    allow_private_sources: bool = False
-    allow_local_cookies: bool = False
-    limit_rate: int | None = None
-    host: str | None = None
-    port: int = 8080
 
 
 class Standalone:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from cinelog import standalone
-from cinelog.standalone import Standalone, StandaloneSettings
+from cinelog.settings import StandaloneSettings
+from cinelog.standalone import Standalone
 from cinelog_common.errors import Category, PermanentError, TransientError
 
 

@@ -133,7 +133,8 @@ def _interrupt(interrupted: asyncio.Event) -> None:
 
 async def _work(wanted: Wanted, display: Display) -> Result:
     from cinelog.hardware import check_hardware
-    from cinelog.standalone import Standalone, StandaloneSettings
+    from cinelog.settings import StandaloneSettings
+    from cinelog.standalone import Standalone
     from cinelog.submitting import submit
     from cinelog.watching import Watcher
 

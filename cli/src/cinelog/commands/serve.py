@@ -11,7 +11,7 @@ import click
 from cinelog.commands.rates import Rate
 
 if TYPE_CHECKING:
-    from cinelog.standalone import StandaloneSettings
+    from cinelog.settings import StandaloneSettings
 
 LOOPBACK = "127.0.0.1"
 
@@ -49,7 +49,7 @@ def command(
     """
     from cinelog_common.logging import configure_logging
 
-    from cinelog.standalone import StandaloneSettings
+    from cinelog.settings import StandaloneSettings
 
     configure_logging(level="DEBUG" if verbose else "INFO", style=log, service="serve")
     settings = StandaloneSettings(

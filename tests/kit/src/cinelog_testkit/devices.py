@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 from cinelog import composition, standalone
-from cinelog.standalone import Standalone, StandaloneSettings
+from cinelog.settings import StandaloneSettings
+from cinelog.standalone import Standalone
 from cinelog.submitting import submit
 from cinelog_common.contract import topics
 from cinelog_common.contract.status import TERMINAL, JobStatus, WorkerBeat

@@ -6,7 +6,8 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
-from cinelog.standalone import Standalone, StandaloneSettings
+from cinelog.settings import StandaloneSettings
+from cinelog.standalone import Standalone
 from cinelog.submitting import submit
 from cinelog_common.contract import topics
 from cinelog_common.contract.status import TERMINAL, JobStatus
