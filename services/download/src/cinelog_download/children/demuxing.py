@@ -18,6 +18,7 @@ from cinelog_fastio import CORRUPT, DISCARD, DISPOSABLE, KEYFRAME, Packet
 
 from cinelog_download.children import probing, refusals
 from cinelog_download.children.inventory import streams_of
+from cinelog_download.children.layers import dropped_layers
 from cinelog_download.children.listening import Ear, Said
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.reading import ArrivingFile, Ask
@@ -121,6 +122,8 @@ class Demuxing:
             Ear(self._order, stream, self._tell, name=f"a{number}", said=_said(voice.file))
             for number, (voice, stream) in enumerate(self._voices)
         ]
+        if video is not None and eye is not None and self._order.video == "bundles":
+            self._warnings += dropped_layers(first, video.codec_context.codec_tag)
         self._probe(film, eye)
         if self._order.probe:
             self._look(film, eye)
