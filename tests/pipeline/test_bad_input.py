@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from cinelog_download.testing import Behaviour, Origin, video_page
+from cinelog_testkit.availability import give_up
 from cinelog_testkit.commands import Finished, cinelog
 from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.network import free_port
+from cinelog_testkit.serving import served
+from cinelog_testkit.viewing import view
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n"
 SEGMENT = b"#EXTINF:4.0,\nsegment-7.ts\n"
@@ -62,6 +65,12 @@ def html_that_claims_to_be_video(trouble: Trouble) -> str:
 
 def page_without_video(trouble: Trouble) -> str:
     return trouble.origin.serve_page("/about-us", "<!DOCTYPE html><html><body><p>About us</p></body></html>")
+
+
+def page_with_several_videos(trouble: Trouble) -> str:
+    videos = [trouble.origin.serve(f"/{name}.mp4", trouble.film.read_bytes()) for name in ("one", "two")]
+    players = "".join(f'<video src="{url}" type="video/mp4"></video>' for url in videos)
+    return trouble.origin.serve_page("/watch/all", f"<!DOCTYPE html><html><body>{players}</body></html>")
 
 
 def page_whose_video_is_gone(trouble: Trouble) -> str:
@@ -135,38 +144,39 @@ def text(trouble: Trouble) -> str:
     return trouble.file("notes.txt", b"Buy milk.\n")
 
 
-CASES: list[tuple[Make, set[str]]] = [
-    (unreachable, {"source_unreachable"}),
-    (unknown_host, {"source_unreachable"}),
-    (missing_page, {"source_not_found"}),
-    (forbidden, {"source_forbidden"}),
-    (html, {"unsupported_page", "not_media"}),
-    (html_that_claims_to_be_video, {"unsupported_page", "not_media"}),
-    (page_without_video, {"unsupported_page"}),
-    (page_whose_video_is_gone, {"source_not_found"}),
-    (truncated, {"damaged"}),
-    (truncated_after_its_index, {"damaged"}),
-    (truncated_matroska, {"damaged"}),
-    (cut_off_by_its_server, {"damaged", "source_unreachable", "source_unavailable"}),
-    (encrypted, {"protected"}),
-    (unknown_codec, {"unsupported_media"}),
-    (drm_playlist, {"protected"}),
-    (live, {"unsupported_source"}),
-    (empty, {"not_media"}),
-    (empty_over_http, {"not_media"}),
-    (noise, {"not_media", "damaged"}),
-    (no_such_file, {"source_not_found"}),
-    (folder, {"not_media", "source_not_found", "unsupported_source"}),
-    (text, {"not_media"}),
+CASES: list[tuple[Make, str]] = [
+    (unreachable, "source_unreachable"),
+    (unknown_host, "source_unreachable"),
+    (missing_page, "source_not_found"),
+    (forbidden, "source_forbidden"),
+    (html, "unsupported_page"),
+    (html_that_claims_to_be_video, "unsupported_page"),
+    (page_without_video, "unsupported_page"),
+    (page_with_several_videos, "unsupported_source"),
+    (page_whose_video_is_gone, "source_not_found"),
+    (truncated, "damaged"),
+    (truncated_after_its_index, "damaged"),
+    (truncated_matroska, "damaged"),
+    (cut_off_by_its_server, "damaged"),
+    (encrypted, "protected"),
+    (unknown_codec, "unsupported_media"),
+    (drm_playlist, "protected"),
+    (live, "unsupported_source"),
+    (empty, "not_media"),
+    (empty_over_http, "not_media"),
+    (noise, "not_media"),
+    (no_such_file, "source_not_found"),
+    (folder, "unsupported_source"),
+    (text, "not_media"),
 ]
 
 
-def assert_clear(done: Finished, categories: set[str]) -> None:
+def assert_clear(done: Finished, category: str) -> None:
     """One category, one sentence, what to do, and nothing of how it came about inside."""
     assert done.code == 1, f"{done.out}\n{done.err}"
     error = done.result["error"]
     assert done.result["state"] == "failed"
-    assert error["category"] in categories, error
+    assert error["category"] == category, error
     assert error["message"].rstrip().endswith((".", "!", "?")), error
     assert "\n" not in error["message"], error
     assert error["action"], error
@@ -180,9 +190,9 @@ def assert_nothing_visible(out: Path) -> None:
         assert [path.name for path in out.iterdir() if path.name != ".cinelog"] == []
 
 
-@pytest.mark.parametrize(("make", "categories"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("make", "category"), CASES, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_bad_source_ends_in_one_clear_sentence_and_leaves_nothing(
-    tmp_path: Path, origin: Origin, film: Path, make: Make, *, categories: set[str]
+    tmp_path: Path, origin: Origin, film: Path, make: Make, *, category: str
 ) -> None:
     (tmp_path / "sources").mkdir()
     source = make(Trouble(tmp_path / "sources", origin, film))
@@ -190,8 +200,30 @@ def test_a_bad_source_ends_in_one_clear_sentence_and_leaves_nothing(
 
     done = cinelog("run", source, "--out", out, "--json", "--preset", "ultrafast", deadline_s=90)
 
-    assert_clear(done, categories)
+    assert_clear(done, category)
     assert_nothing_visible(out)
+
+
+def test_bad_sources_fail_beside_a_sound_job_that_goes_on(tmp_path: Path, origin: Origin, film: Path) -> None:
+    trouble = Trouble(tmp_path, origin, film)
+    slow = origin.serve("/sound.mp4", film.read_bytes(), Behaviour(rate_bps=film.stat().st_size // 4))
+    quick = {"preset": "ultrafast", "segment_s": 1.0}
+
+    with served(tmp_path, "--allow-private-sources") as serve:
+        gateway = serve.gateway
+        sound = gateway.submit(slow, **quick)
+        bad = [gateway.submit(make(trouble), **quick) for make in (truncated, noise, missing_page, encrypted)]
+        ends = [gateway.await_job(job) for job in bad]
+        during = gateway.show(sound)["state"]
+        end = gateway.await_job(sound)
+        result = gateway.download(sound, "mp4", tmp_path / "result.mp4")
+
+    told = [status["error"]["category"] for status in ends]
+    assert told == ["damaged", "not_media", "source_not_found", "protected"]
+    assert [status["outputs"] for status in ends] == [[]] * 4
+    assert during != "failed"
+    assert end["state"] == "completed", end
+    assert view(result).numbers == view(film).numbers
 
 
 def test_after_a_failure_the_same_call_succeeds_once_the_source_is_there(
@@ -213,14 +245,14 @@ def test_a_folder_below_a_file_cannot_be_written(tmp_path: Path, film: Path) -> 
 
     done = cinelog("run", film, "--out", tmp_path / "file" / "out", "--json")
 
-    assert_clear(done, {"not_writable"})
+    assert_clear(done, "not_writable")
     assert (tmp_path / "file").read_text() == "in the way"
 
 
 def test_a_disk_that_may_only_be_read_cannot_be_written(film: Path, mounted: Mounted) -> None:
     done, left = mounted("ro", "run", film, "--json")
 
-    assert_clear(done, {"not_writable"})
+    assert_clear(done, "not_writable")
     assert left == set()
 
 
@@ -230,7 +262,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path: Path, mounted: Mounte
 
     done, left = mounted("size=6m", "run", source, "--json", "--preset", "ultrafast", "--crf", "4")
 
-    assert_clear(done, {"no_space"})
+    assert_clear(done, "no_space")
     assert left == {".cinelog"}
 
 
@@ -242,7 +274,7 @@ def mounted(tmp_path: Path) -> Mounted:
     program = shutil.which("unshare") or "unshare"
     probe = [program, "-rm", "mount", "-t", "tmpfs", "tmpfs", str(disk)]
     if shutil.which("unshare") is None or subprocess.run(probe, capture_output=True, check=False).returncode:
-        pytest.skip("no disk of its own can be mounted here")
+        give_up("No disk of its own can be mounted here.")
 
     def call(options: str, *words: str | Path) -> tuple[Finished, set[str]]:
         script = f'mount -t tmpfs -o {options} tmpfs {disk} && "$@" --out {disk}; code=$?; '
