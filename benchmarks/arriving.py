@@ -116,7 +116,7 @@ async def _pipelined(url: str, folder: Path, origin: RatedOrigin) -> float:
 def _playable(out: Path) -> bool:
     """Whether the live playlist of the video names its first segment."""
     with contextlib.suppress(OSError):
-        return any("#EXTINF" in one.read_text() for one in out.glob(".cinelog/objects/jobs/*/*/live/v*.m3u8"))
+        return any("#EXTINF" in one.read_text() for one in out.glob(".cinelog/objects/jobs/*/*/live/*p.m3u8"))
     return False
 
 

@@ -7,6 +7,8 @@ each (14496-15 4.3.3) and the parameter sets into the sample entry.
 import struct
 from collections.abc import Iterator
 
+from cinelog_fastio import annexb_to_lengths
+
 from cinelog_common.cmaf.bits import BitReader
 from cinelog_common.cmaf.boxes import BoxError
 
@@ -40,13 +42,18 @@ def nal_units(data: bytes) -> Iterator[bytes]:
 
 
 def length_prefixed(data: bytes) -> bytes:
-    """An Annex B access unit with a 4-byte length before each NAL unit instead of start codes."""
-    parts: list[bytes] = []
-    for unit in nal_units(data):
-        parts += (len(unit).to_bytes(4, "big"), unit)
-    if not parts:
-        raise BoxError("an access unit without a start code")
-    return b"".join(parts)
+    """An Annex B access unit with a 4-byte length before each NAL unit instead of start codes.
+
+    Raises:
+        BoxError: It does not begin with a start code, or holds nothing else.
+    """
+    try:
+        sample = annexb_to_lengths(data)
+    except ValueError as error:
+        raise BoxError(f"an access unit without a start code: {error}") from error
+    if not sample:
+        raise BoxError("an access unit without a NAL unit")
+    return sample
 
 
 def unescaped(unit: bytes) -> bytes:
