@@ -207,8 +207,6 @@ class FetchHandler:
     async def _fetch_texts(self, command: FetchSource, resolved: Resolved, folder: RunFolder) -> "Beside":
         wanted = best_versions(
             (each for each in resolved.subtitles if not each.automatic),
-            lambda each: each.language,
-            lambda each: each.format,
             command.subtitles if command.video != "none" else "none",
         )
         most = self._tools.limits.texts
@@ -221,7 +219,7 @@ class FetchHandler:
                     await self._tools.texts.fetch(each, path)
             except CinelogError as error:
                 return f"The subtitles in {each.language} are left out: {error.message}"
-            return text_file(each.language, each.format, path)
+            return text_file(each, path)
 
         found = await asyncio.gather(*(fetch(number, each) for number, each in enumerate(wanted[:most])))
         warnings = [each for each in found if isinstance(each, str)]

@@ -69,6 +69,7 @@ class Subtitle(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     language: str
     format: str = "vtt"
+    title: str = ""
     automatic: bool = False
     headers: dict[str, str] = {}
 

@@ -19,6 +19,7 @@ from cinelog_common.contract.events import (
     TrackEnded,
     TrackOpened,
 )
+from cinelog_common.contract.sidecars import CueSheet, decode_document
 from cinelog_common.contract.status import Progress
 from cinelog_common.contract.values import AudioRecipe, Source
 from cinelog_common.errors import Category, CinelogError
@@ -303,6 +304,42 @@ def test_sound_of_its_own_comes_in_every_language(media: Any, film: Path, tmp_pa
     assert result.digests == media.in_order(film)
     assert [event.track.name for event in result.of(TrackOpened)] == ["a0", "a1"]
     assert [event.track.language for event in result.of(TrackOpened)] == ["eng", "deu"]
+
+
+def test_subtitles_in_playlists_of_their_own_come_along(film: Path, tmp_path: Path) -> None:
+    text = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n\n{}\n"
+    cues = (
+        "00:00.500 --> 00:01.200\nOne\n",
+        "00:00.500 --> 00:01.200\nOne\n\n00:01.400 --> 00:01.800\nTwo\n",
+    )
+    master = (
+        '#EXTM3U\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="t",NAME="English",LANGUAGE="en",URI="en.m3u8"\n'
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="t",NAME="Gone",LANGUAGE="de",URI="gone.m3u8"\n'
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="other",NAME="Other",LANGUAGE="fr",URI="en.m3u8"\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=9x9,SUBTITLES="t"\nvideo.m3u8\n'
+    )
+
+    def prepare(origin: Origin) -> str:
+        pieces = in_pieces(film, tmp_path)
+        serve_pieces(origin, pieces, "piece")
+        serve(origin, "video.m3u8", playlist(*entries(pieces, "piece")))
+        for number, own in enumerate(cues):
+            serve(origin, f"text-{number}", text.format(own))
+        serve(origin, "en.m3u8", playlist("#EXTINF:1.0,", "text-0", "#EXTINF:1.0,", "text-1"))
+        return serve(origin, "master.m3u8", master)
+
+    result = fetch(tmp_path, prepare)
+
+    [ended] = result.of(SourceEnded)
+    [english] = ended.subtitles
+    assert (english.language, english.title) == ("eng", "English")
+    sheet = decode_document(CueSheet, (tmp_path / "store" / english.key).read_bytes())
+    assert [(cue.start_ms, cue.end_ms, cue.text) for cue in sheet.cues] == [
+        (500, 1200, "One"),
+        (1400, 1800, "Two"),
+    ]
+    [warning] = ended.warnings
+    assert warning.startswith("The subtitles in de are left out: ")
 
 
 @pytest.mark.parametrize("kind", ["mpegts", "fmp4"])

@@ -4,6 +4,11 @@ from pathlib import Path
 
 import pytest
 from cinelog_download.domain.subtitling import best_versions, is_wanted, none_of, text_file
+from cinelog_download.ports import Subtitle
+
+
+def subtitle(language: str, form: str = "vtt", title: str = "") -> Subtitle:
+    return Subtitle(url="http://films.example/text", language=language, format=form, title=title)
 
 
 @pytest.mark.parametrize(
@@ -30,9 +35,15 @@ def test_languages_are_known_by_any_of_their_codes(language: str, wanted: str, *
 def test_of_each_language_the_best_version_is_taken_in_the_pages_order() -> None:
     offered = [("de", "srt"), ("en", "ttml"), ("en", "ass"), ("de", "vtt"), ("en", "srt"), ("fr", "ttml")]
 
-    chosen = best_versions(offered, lambda one: one[0], lambda one: one[1], "all")
+    chosen = best_versions([subtitle(*one) for one in offered], "all")
 
-    assert chosen == [("de", "vtt"), ("en", "srt")]
+    assert [(one.language, one.format) for one in chosen] == [("de", "vtt"), ("en", "srt")]
+
+
+def test_two_tracks_of_one_language_with_names_of_their_own_are_both_taken() -> None:
+    both = [subtitle("en", "vtt", "English"), subtitle("en", "vtt", "English for the deaf")]
+
+    assert best_versions(both, "en") == both
 
 
 def test_languages_that_are_asked_for_in_vain_are_named() -> None:
@@ -41,6 +52,8 @@ def test_languages_that_are_asked_for_in_vain_are_named() -> None:
 
 
 def test_a_tag_that_says_more_than_a_language_becomes_the_title() -> None:
-    assert text_file("pt-BR", "vtt", Path("a")).title == "pt-BR"
-    assert text_file("en", "vtt", Path("a")).title == ""
-    assert text_file("en", "vtt", Path("a")).language == "eng"
+    assert text_file(subtitle("pt-BR"), Path("a")).title == "pt-BR"
+    assert text_file(subtitle("pt-BR", title="Brasil"), Path("a")).title == "Brasil"
+    assert text_file(subtitle("und"), Path("a")).title == ""
+    assert text_file(subtitle("en"), Path("a")).title == ""
+    assert text_file(subtitle("en"), Path("a")).language == "eng"

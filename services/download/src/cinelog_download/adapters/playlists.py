@@ -11,17 +11,22 @@ from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.manifests import Stream, streams
 from cinelog_download.domain.pieces import Recording
 from cinelog_download.domain.playlists import Variant, best_variant, recording
-from cinelog_download.ports import Input
+from cinelog_download.ports import Input, Subtitle
 
 _MAX_PLAYLIST_BYTES: Final = 16 << 20
 _MAX_MANIFEST_BYTES: Final = 8 << 20
 
 
 class HlsPlaylists:
-    """Reads playlists of HTTP Live Streaming."""
+    """Reads playlists of HTTP Live Streaming.
+
+    Attributes:
+        subtitles: Of the playlist of playlists that was read last.
+    """
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
+        self.subtitles: tuple[Subtitle, ...] = ()
 
     async def inputs(self, request: HttpRequest, *, sounds: int) -> tuple[tuple[Input, ...], float]:
         """Return what the playlist at `request` leads to, best variant first, and its length in seconds.
@@ -35,6 +40,15 @@ class HlsPlaylists:
         if variant is None:
             found = recording(text, url)
             return (msgspec.structs.replace(_input(request, "both"), recording=found),), found.duration_s
+        self.subtitles = tuple(
+            Subtitle(
+                url=each.url,
+                language=each.language or "und",
+                title=each.name,
+                headers=for_another(request, each.url).headers,
+            )
+            for each in variant.words
+        )
         chosen = [await self.looked_into(each) for each in _variant_inputs(request, variant, sounds)]
         lengths = [each.recording.duration_s for each in chosen if each.recording is not None]
         return tuple(chosen), lengths[0]

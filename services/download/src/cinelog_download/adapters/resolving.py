@@ -117,6 +117,7 @@ class SourceResolver:
             webpage_url=source.url,
             inputs=inputs,
             duration_s=duration_s or None,
+            subtitles=lists.subtitles if isinstance(lists, HlsPlaylists) else (),
             extractor=kind.value,
         )
 

@@ -37,12 +37,21 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     default: bool = False
 
 
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """Subtitles that belong to a variant, in a playlist of their own."""
+
+    url: str
+    language: str = ""
+    name: str = ""
+
+
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
     """One quality that a master playlist offers."""
 
     url: str
     voices: tuple[Voice, ...] = ()
     """The default one first; none: the variant is complete in itself."""
+    words: tuple[Words, ...] = ()
 
 
 def best_variant(text: str, base_url: str) -> Variant | None:
@@ -52,7 +61,8 @@ def best_variant(text: str, base_url: str) -> Variant | None:
         PermanentError: Neither, or one without variants; PROTECTED.
     """
     voices: dict[str, list[Voice]] = {}
-    variants: list[tuple[tuple[int, int], str, str]] = []
+    words: dict[str, list[Words]] = {}
+    variants: list[tuple[tuple[int, int], str, str, str]] = []
     pending: dict[str, str] | None = None
     for line in _lines(text):
         tag, _, rest = line.partition(":")
@@ -62,18 +72,21 @@ def best_variant(text: str, base_url: str) -> Variant | None:
             _check_method(_attributes(rest))
         elif tag == "#EXT-X-MEDIA":
             _note_voice(voices, _attributes(rest), base_url)
+            _note_words(words, _attributes(rest), base_url)
         elif tag == "#EXT-X-STREAM-INF":
             pending = _attributes(rest)
         elif not line.startswith("#") and pending is not None:
-            variants.append((_quality(pending), line, pending.get("AUDIO", "")))
+            variants.append((_quality(pending), line, pending.get("AUDIO", ""), pending.get("SUBTITLES", "")))
             pending = None
     if not variants:
         return None
-    _, url, group = max(variants)
+    _, url, group, text_group = max(variants)
     heard = {each.url: each for each in reversed(voices.get(group, ()))}
     in_order = [each for each in voices.get(group, ()) if heard[each.url] is each]
     best_first = sorted(in_order, key=lambda each: not each.default)
-    return Variant(url=urljoin(base_url, url), voices=tuple(best_first))
+    return Variant(
+        url=urljoin(base_url, url), voices=tuple(best_first), words=tuple(words.get(text_group, ()))
+    )
 
 
 def recording(text: str, base_url: str) -> Recording:
@@ -210,6 +223,17 @@ def _note_voice(voices: dict[str, list[Voice]], attributes: dict[str, str], base
         default=attributes.get("DEFAULT") == "YES",
     )
     voices.setdefault(attributes.get("GROUP-ID", ""), []).append(voice)
+
+
+def _note_words(words: dict[str, list[Words]], attributes: dict[str, str], base_url: str) -> None:
+    url = attributes.get("URI")
+    if attributes.get("TYPE") == "SUBTITLES" and url:
+        found = Words(
+            url=urljoin(base_url, url),
+            language=attributes.get("LANGUAGE", ""),
+            name=attributes.get("NAME", ""),
+        )
+        words.setdefault(attributes.get("GROUP-ID", ""), []).append(found)
 
 
 def _check_method(attributes: dict[str, str]) -> str:

@@ -1,14 +1,35 @@
 """Which subtitles are wanted: all, none, or those in some languages. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cinelog_download.domain.demuxing import TextFile
 from cinelog_download.domain.languages import three_letters
 
-T = TypeVar("T")
 
+class Offered(Protocol):
+    """A subtitle file beside a source."""
+
+    @property
+    def language(self) -> str:
+        """A tag such as `pt-BR`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it is called, if it is."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """What its name would end with."""
+        ...
+
+
+T = TypeVar("T", bound=Offered)
+
+_LONGEST_TITLE = 200
 FORMATS = ("vtt", "srt", "ass")
 """Of files beside a source, the best first."""
 
@@ -27,18 +48,15 @@ def is_wanted(language: str, wanted: str) -> bool:
     return False
 
 
-def best_versions(
-    found: Iterable[T], language: Callable[[T], str], form: Callable[[T], str], wanted: str
-) -> list[T]:
-    """Return one version for each wanted language, in the order in which they are offered."""
-    best: dict[str, T] = {}
+def best_versions(found: Iterable[T], wanted: str) -> list[T]:
+    """Return one version for each wanted language and title, in the order in which they are offered."""
+    best: dict[tuple[str, str], T] = {}
     for each in found:
-        name = language(each)
-        if form(each) not in FORMATS or not is_wanted(name, wanted):
+        if each.format not in FORMATS or not is_wanted(each.language, wanted):
             continue
-        held = best.get(name)
-        if held is None or FORMATS.index(form(each)) < FORMATS.index(form(held)):
-            best[name] = each
+        held = best.get((each.language, each.title))
+        if held is None or FORMATS.index(each.format) < FORMATS.index(held.format):
+            best[each.language, each.title] = each
     return list(best.values())
 
 
@@ -49,8 +67,12 @@ def none_of(wanted: str, found: int) -> tuple[str, ...]:
     return (f"The source has no text subtitles in {wanted}.",)
 
 
-def text_file(language: str, form: str, path: Path) -> TextFile:
-    """Return what the demuxer is told of a file in `language`, a tag such as `pt-BR`."""
-    primary = three_letters(language)
-    plain = language.isascii() and language.isalpha() and primary != "und"
-    return TextFile(path=str(path), form=form, language=primary, title="" if plain else language)
+def text_file(offered: Offered, path: Path) -> TextFile:
+    """Return what the demuxer is told of a file at `path`."""
+    tag = offered.language
+    primary = three_letters(tag)
+    plain = tag == "und" or (tag.isascii() and tag.isalpha() and primary != "und")
+    title = "".join(char for char in offered.title if char.isprintable())[:_LONGEST_TITLE]
+    return TextFile(
+        path=str(path), form=offered.format, language=primary, title=title or ("" if plain else tag)
+    )
