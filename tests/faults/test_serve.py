@@ -1,10 +1,15 @@
 """`cinelog serve` killed with jobs in hand: started again, it ends them under the same ids."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cinelog_testkit.commands import Calling
+from cinelog_testkit.gateways import GatewayClient
+from cinelog_testkit.network import free_port
 from cinelog_testkit.serving import Serve, served
 from cinelog_testkit.viewing import Viewing, view
 from cinelog_testkit.waiting import wait_until
@@ -74,3 +79,16 @@ def test_files_of_this_machine_are_refused_unless_a_setting_allows_them(tmp_path
 
     assert [error["category"] for error in errors] == ["source_refused"] * 2
     assert all(error["action"] for error in errors)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_is_told_to_stop_has_not_failed(tmp_path: Path, number: signal.Signals) -> None:
+    port = free_port()
+    with Calling("serve", "--port", str(port), "--data", tmp_path / "data") as call:
+        wait_until(GatewayClient(f"http://127.0.0.1:{port}").ready, deadline_s=30, what="serve")
+
+        os.killpg(call.pid, number)
+        done = call.finish(deadline_s=30)
+
+    assert done.code == 0
+    assert "Traceback" not in done.err
