@@ -15,7 +15,7 @@ from cinelog_common.objects.testing import FakeObjectStore
 from cinelog_download.adapters.network import Network
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.limits import FetchPolicy
-from cinelog_download.ports import Resolved
+from cinelog_download.ports import Resolved, Subtitle
 from cinelog_download.testing import Behaviour, Origin, json_ld_page, pattern, video_page
 from msgspec.structs import replace
 
@@ -106,6 +106,39 @@ def test_a_finished_hls_stream_of_a_page_is_fetched(tmp_path: Path) -> None:
         assert (tmp_path / "part").read_bytes() == DATA
 
     play(scene)
+
+
+def test_the_subtitles_of_a_page_are_fetched_as_guardedly_as_its_video(tmp_path: Path) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        origin.serve("/clip.mp4", DATA)
+        text = b"WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n"
+        origin.serve("/en.vtt", text, Behaviour(content_type="text/vtt"))
+        tracks = '<track kind="subtitles" srclang="en" src="/en.vtt"><track kind="metadata" src="/no.vtt">'
+        html = video_page("/clip.mp4").replace("</video>", f"{tracks}</video>")
+
+        resolved = await network.resolver.resolve(Source(url=origin.serve_page("/page", html)))
+        [english] = resolved.subtitles
+        await network.texts.fetch(english, tmp_path / "en.vtt")
+        elsewhere = replace(english, url="http://127.0.0.1.example.invalid/en.vtt")
+        refused = await failure(network.texts.fetch(elsewhere, tmp_path / "none.vtt"))
+
+        assert (english.language, english.format) == ("en", "vtt")
+        assert (tmp_path / "en.vtt").read_bytes() == text
+        assert refused.category is Category.SOURCE_UNREACHABLE
+
+    play(scene)
+
+
+def test_subtitles_at_a_private_address_are_refused(tmp_path: Path) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        subtitle = Subtitle(url=origin.serve("/en.vtt", b"WEBVTT\n"), language="en")
+
+        refused = await failure(network.texts.fetch(subtitle, tmp_path / "en.vtt"))
+
+        assert refused.category is Category.SOURCE_REFUSED
+        assert origin.asked("/en.vtt") == []
+
+    play(scene, FetchPolicy(reserve_bytes=0))
 
 
 def test_best_video_and_best_sound_are_two_inputs() -> None:
