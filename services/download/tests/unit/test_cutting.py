@@ -1,6 +1,7 @@
 """Where films are cut: near the target, at keyframes if they come, and the same whenever asked."""
 
 import msgspec
+import pytest
 from cinelog_download.domain.cutting import (
     Cut,
     CutPolicy,
@@ -84,6 +85,13 @@ def test_no_rest_of_a_few_frames_is_left() -> None:
     policy = msgspec.structs.replace(POLICY, end=10100, inside=False)
 
     assert plan(keys, 10100, policy) == [2000, 6000]
+
+
+@pytest.mark.parametrize(("film_s", "first_s"), [(3600, 2.0), (40, 2.0), (24, 1.2), (8, 0.5)])
+def test_the_shorter_a_film_the_shorter_is_its_first_unit(film_s: int, first_s: float) -> None:
+    policy = CutPolicy(target=4000, end=film_s * 1000)
+
+    assert wanted(0, policy) == first_s * 1000
 
 
 def test_the_first_unit_is_wanted_shorter() -> None:

@@ -16,6 +16,9 @@ from cinelog_common.contract.values import Value
 
 FIRST_SHARE = Fraction(1, 2)
 """Of the target: the wanted length of the first unit, and the least of the last ones."""
+FIRST_OF_FILM, FIRST_LEAST = Fraction(1, 20), Fraction(1, 8)
+"""Of a short film: the wanted length of the first unit, but at least this of the target: on a slow link
+encoding should begin long before a seventh of the bytes is there."""
 SHORTEST, LONGEST = Fraction(1, 2), Fraction(3, 2)
 """Of the wanted length: keyframes between these are candidates; without any, the group is cut inside."""
 REST = Fraction(5, 4)
@@ -60,10 +63,15 @@ def wanted(start: int, policy: CutPolicy) -> int:
     """Return how long the unit that begins at `start` should be."""
     least = max(1, int(policy.target * FIRST_SHARE))
     if start <= 0:
-        return least
+        return least if policy.end is None else _first(least, policy)
     if policy.end is None:
         return policy.target
     return min(policy.target, max(least, (policy.end - start) // TAIL_UNITS))
+
+
+def _first(most: int, policy: CutPolicy) -> int:
+    assert policy.end is not None
+    return max(1, min(most, max(int(policy.target * FIRST_LEAST), int(policy.end * FIRST_OF_FILM))))
 
 
 def next_cut(seen: Seen, policy: CutPolicy) -> Cut | None:
