@@ -5,16 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from av.codec.context import CodecContext, Flags
-from av.video.frame import VideoFrame
 from cinelog_fastio import DISCARD, KEYFRAME, Packet
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.children.pictures import PictureGraph, Shape
 from cinelog_transcode.children.units import DamagedError, encode_unit
 from cinelog_transcode.domain.tasks import EncodeTask
-from cinelog_transcode.domain.tonemapping import pq_code, rolled_off
 
 CFR = tuple(range(0, 60 * 512, 512))
 
@@ -201,44 +198,3 @@ def test_deinterlacing_with_neighbours_equals_that_of_the_whole_file(studio: Any
     assert begin is not None
     inside = [pts for pts in whole if pts > begin + 2]
     assert all(whole[pts] == part[pts] for pts in inside)
-
-
-def test_high_dynamic_range_becomes_ordinary_without_clipping(studio: Any, tmp_path: Path) -> None:
-    """Grey of 10, 100, 400 and 1000 cd/m² against the codes that the table says."""
-    lights = (10.0, 100.0, 400.0, 1000.0)
-    context: Any = CodecContext.create("libx265", "w")
-    context.width, context.height, context.pix_fmt = 256, 64, "yuv420p10le"
-    context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
-    context.color_range, context.color_primaries, context.color_trc, context.colorspace = 1, 9, 16, 9
-    context.options = {"crf": "4", "x265-params": "log-level=none"}
-    context.flags |= Flags.global_header
-    luma = np.zeros((64, 256), np.uint16)
-    for at, light in enumerate(lights):
-        luma[:, at * 64 : at * 64 + 64] = round(64 + 876 * pq_code(light))
-    frame = VideoFrame(256, 64, "yuv420p10le")
-    frame.planes[0].update(luma.tobytes())
-    for plane in frame.planes[1:]:
-        plane.update(np.full(plane.buffer_size // 2, 512, np.uint16).tobytes())
-    frame.pts, frame.time_base = 0, Fraction(1, 25)
-    packets = [*context.encode(frame), *context.encode(None)]
-    plain = studio.make(studio.spec(pts=(0,), time_base=(1, 25), size=(256, 64)))
-    footage = msgspec.structs.replace(
-        plain,
-        packets=tuple(Packet(data=bytes(p), pts=0, dts=0, flags=KEYFRAME) for p in packets),
-        parameters=msgspec.structs.replace(
-            plain.parameters, codec="hevc", extradata=context.extradata or b""
-        ),
-    )
-    recipe = studio.recipe(footage, color_primaries=9, color_transfer=16, color_matrix=9, color_range=1)
-    rendition = msgspec.structs.replace(recipe.renditions[0], crf=1, max_rate_k=0)
-    recipe = msgspec.structs.replace(recipe, renditions=(rendition,))
-    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=1))
-
-    report = encode(tmp_path, bundle, recipe)
-
-    (shown,) = studio.play_report(tmp_path, report.renditions[0]).frames
-    image = shown.to_ndarray()
-    codes = [int(image[32, at * 64 + 32]) for at in range(4)]
-    wanted = [16 + 219 * (rolled_off(light) / 100) ** (1 / 2.4) for light in lights]
-    assert codes == pytest.approx(wanted, abs=3)
-    assert (int(shown.colorspace), int(shown.color_trc)) == (1, 1)
