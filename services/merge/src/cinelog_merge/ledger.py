@@ -113,21 +113,7 @@ class Ledger:
             ReaderSettings(bootstrap=platform.bootstrap, topics=(topics.WORKERS,), client_id="ledger"),
             self._workers.take,
         )
-        admission = Admission(
-            log, clock, account=options.account, epoch=platform.epoch, vendors=self._vendors
-        )
-        self._admission = EventConsumer(
-            GroupSettings(
-                bootstrap=platform.bootstrap,
-                group=GROUP,
-                topics=(topics.REQUESTED,),
-                client_id=f"admission-{platform.worker}",
-                session_s=options.session_s,
-                heartbeat_s=options.heartbeat_s,
-            ),
-            admission.handle,
-            on_error=admission.refuse,
-        )
+        self._admission = self._door(platform, options)
         self._running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -158,6 +144,28 @@ class Ledger:
 
     async def _take(self, record: Record) -> None:
         await self._body(record)
+
+    def _door(self, platform: Platform, options: LedgerOptions) -> EventConsumer:
+        """Return what lets the requests of other systems in."""
+        admission = Admission(
+            platform.producer,
+            platform.clock,
+            account=options.account,
+            epoch=platform.epoch,
+            vendors=self._vendors,
+        )
+        return EventConsumer(
+            GroupSettings(
+                bootstrap=platform.bootstrap,
+                group=GROUP,
+                topics=(topics.REQUESTED,),
+                client_id=f"admission-{platform.worker}",
+                session_s=options.session_s,
+                heartbeat_s=options.heartbeat_s,
+            ),
+            admission.handle,
+            on_error=admission.refuse,
+        )
 
     def _vendors(self, codec: str) -> frozenset[str] | None:
         return self._workers.vendors(codec) if self._reader.ready else None
