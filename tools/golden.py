@@ -92,7 +92,7 @@ def from_kcat(lines: Iterable[str]) -> Iterator[Golden]:
 def _golden(kind: type[Value], value: Any) -> Golden:
     topic = next(
         topic.replace("{pool}", "cpu").replace("{priority}", "normal")
-        for table in (*SENDS.values(), {topics.EVENTS: ("JobDeleted", "PlanRevised")})
+        for table in (*SENDS.values(), {topics.EVENTS: ("JobDeleted",)})
         for topic, names in table.items()
         if kind.__name__ in names
     )

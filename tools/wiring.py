@@ -43,6 +43,7 @@ SENDS: Wiring = {
         topics.EVENTS: (
             "JobRequested",
             "RecipeChosen",
+            "PlanRevised",
             "PlaylistExtended",
             "OutputAssembled",
             "JobTicked",

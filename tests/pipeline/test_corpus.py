@@ -45,7 +45,13 @@ TONE_MAPPED = frozenset({"hdr10.mp4"})
 OTHER_SIZE = frozenset({"parameter-change.ts"})
 SPLICED = frozenset({"spliced.ts"})
 NOT_SPLIT = frozenset(
-    {"intra-refresh.mp4", "open-then-refresh.ts", "one-long-group.mp4", "one-group-of-minutes.mp4"}
+    {
+        "intra-refresh.mp4",
+        "open-then-refresh.ts",
+        "one-long-group.mp4",
+        "one-group-of-minutes.mp4",
+        "false-keyframes.mp4",
+    }
 )
 
 

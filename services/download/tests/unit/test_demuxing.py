@@ -5,8 +5,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cinelog_common.contract.units import decode_meta
+from cinelog_common.contract.values import Hold
 from cinelog_common.errors import Category, PermanentError
 from cinelog_download.children import decoding
 from cinelog_download.domain.demuxing import Finished, Limits, Probed
@@ -177,6 +179,33 @@ def test_a_stream_that_changes_to_intra_refresh_in_its_middle_is_cut_only_before
     assert len([start for start in starts if start < change]) > 2
     assert change in starts
     assert any("cannot be decoded on their own" in warning for warning in told[-1].warnings)
+
+
+@pytest.mark.parametrize("name", ["closed.mp4", "open.ts", "hevc.mp4", "interlaced.ts", "mpeg2.ts"])
+def test_a_unit_that_is_stored_again_holds_those_after_it_and_is_decoded_from_earlier_on(
+    films: Any, media: Any, tmp_path: Path, name: str
+) -> None:
+    fields = film_of(media, name)
+    path = films.make(name, msgspec.structs.replace(fields, frames=120))
+    plain = media.units(media.demux([path], tmp_path / "plain"))
+
+    end = plain[-1].n
+    holds = (Hold(n=2, last=3, since=1), Hold(n=end, last=99, since=end))
+    told = media.demux([path], tmp_path / "again", regenerate={"2": 1, str(end): 1}, holds=holds)
+
+    again = media.units(told)
+    assert media.in_units(told) == media.whole(path)
+    assert [unit.n for unit in again] == [unit.n for unit in plain if unit.n != 3]
+    assert (again[2].start, again[2].end) == (plain[2].start, plain[3].end)
+    assert again[2].frames == plain[2].frames + plain[3].frames
+    assert [unit.generation for unit in again] == [int(unit.n in (2, end)) for unit in again]
+    with BundleReader.open(again[2].path) as bundle, BundleReader.open(plain[1].path) as before:
+        assert next(iter(bundle)).data == next(iter(before)).data
+        assert decode_meta(bundle.meta).frames == again[2].frames
+    kept = [n for n in range(len(plain)) if n not in (2, 3, end)]
+    assert [Path(plain[n].path).read_bytes() for n in kept] == [
+        Path(unit.path).read_bytes() for unit in again if unit.n in kept
+    ]
 
 
 def test_a_first_unit_is_told_before_half_of_the_film_arrived(films: Any, media: Any, tmp_path: Path) -> None:

@@ -59,6 +59,12 @@ def test_open_and_closed_groups_of_mpeg_2_are_of_two_kinds() -> None:
     assert entry_kind("mpeg2video", picture(0), b"") != entry_kind("mpeg2video", picture(1), b"")
 
 
-@given(st.sampled_from(["h264", "hevc", "mpeg2video", "vc1"]), st.binary(max_size=80), st.booleans())
+def test_what_a_container_of_mpeg_4_falsely_calls_a_keyframe_is_of_another_kind() -> None:
+    planes = {entry_kind("mpeg4", b"\0\0\1\xb6" + bytes((kind << 6 | 1,)), b"") for kind in range(2)}
+
+    assert len(planes) == 2
+
+
+@given(st.sampled_from(["h264", "hevc", "mpeg2video", "mpeg4", "vc1"]), st.binary(max_size=80), st.booleans())
 def test_any_bytes_are_of_some_kind(codec: str, data: bytes, starts: bool) -> None:
     assert entry_kind(codec, b"\0\0\1" * starts + data, b"").startswith(codec)

@@ -6,6 +6,7 @@ from cinelog_common.contract.values import (
     AudioRecipe,
     Chapter,
     Failure,
+    Hold,
     Output,
     Recipe,
     Source,
@@ -52,6 +53,8 @@ class FetchSource(Command, frozen=True, kw_only=True):
     title: str | None = None
     regenerate: dict[str, int] = {}
     """Units whose stored bundle proved broken, by number: the generation to store them under."""
+    holds: tuple[Hold, ...] = ()
+    """Of these units: which ones they hold from now on, and where their decoding begins."""
     salvage: bool = False
     """Whether to deliver what there is of a source that breaks off."""
     subtitles: str = "all"

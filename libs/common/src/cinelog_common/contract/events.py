@@ -110,6 +110,8 @@ class PlanRevised(Event, frozen=True, kw_only=True):
     first: int
     last: int
     generation: int
+    since: int | None = None
+    """Its decoding begins with the packets of this unit; None for its own."""
 
     def subject(self) -> tuple[str | int, ...]:
         """The revision's number."""

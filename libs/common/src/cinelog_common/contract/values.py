@@ -216,6 +216,16 @@ class Failure(Value, frozen=True, kw_only=True):
     action: str = ""
 
 
+class Hold(Value, frozen=True, kw_only=True):
+    """What unit `n` holds when it is stored again, because its packets did not yield what they should."""
+
+    n: int
+    last: int
+    """The last of the units whose pictures it holds: its own number, or a later one's."""
+    since: int
+    """Its decoding begins where that of this unit did: at its own packets, or with an earlier one's."""
+
+
 class Track(Value, frozen=True, kw_only=True):
     """A stream that download delivers as finished fragments: sound, or a passed-through picture."""
 

@@ -48,7 +48,7 @@ class BundleUnits:
 
     def __init__(self, order: DemuxOrder, parameters: StreamParameters, video: VideoInfo, tell: Tell) -> None:
         self._order = order
-        self._parameters = parameters
+        self._first_parameters = parameters
         self._video = video
         self._tell = tell
         self._renewed: list[tuple[int, bytes]] = []
@@ -92,7 +92,9 @@ class BundleUnits:
                 if name == "new_extradata":
                     self._renewed.append((number, data))
         self._looked_at = max(self._looked_at, unit.stop)
+        # From the first ones on each time: a unit's decoding may begin before that of the one before it.
+        parameters = self._first_parameters
         for number, extradata in self._renewed:
             if number <= unit.first:
-                self._parameters = msgspec.structs.replace(self._parameters, extradata=extradata)
-        return self._parameters
+                parameters = msgspec.structs.replace(parameters, extradata=extradata)
+        return parameters

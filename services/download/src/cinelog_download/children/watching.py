@@ -11,6 +11,7 @@ from cinelog_fastio import DISCARD, KEYFRAME, Packet
 
 from cinelog_download.children import probing, refusals
 from cinelog_download.children.copying import CopiedUnits, Form
+from cinelog_download.children.holding import HoldingUnits
 from cinelog_download.children.ordering import PresentationOrder
 from cinelog_download.children.picture import Picture, Shape
 from cinelog_download.children.probing import Opened
@@ -205,7 +206,8 @@ class Eye:
     def _writer(self, first: Packet) -> Writer:
         order, info = self._order, self.info
         if order.video != "copy":
-            return BundleUnits(order, self._parameters, info, self._tell)
+            units = BundleUnits(order, self._parameters, info, self._tell)
+            return HoldingUnits(units, order.holds) if order.holds else units
         show = VideoPresentation(
             width=info.width,
             height=info.height,

@@ -41,6 +41,8 @@ class Window:
         self._bytes = 0
         self._spool: BinaryIO | None = None
         self.first = 0
+        self.kept: int | None = None
+        """From here on nothing is forgotten, whatever is dropped."""
 
     @property
     def end(self) -> int:
@@ -71,6 +73,7 @@ class Window:
 
     def drop_before(self, number: int) -> None:
         """Forget older packets."""
+        number = number if self.kept is None else min(number, self.kept)
         gone = number - self.first
         if gone <= 0:
             return
@@ -83,6 +86,7 @@ class Window:
 
     def close(self) -> None:
         """Forget everything."""
+        self.kept = None
         self.drop_before(self.end)
 
     def _spooled(self, entry: Entry) -> Entry:

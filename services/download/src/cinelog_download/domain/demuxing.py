@@ -5,7 +5,7 @@ Times are ticks of the picture's time base on the job's timeline, unless a field
 """
 
 import msgspec
-from cinelog_common.contract.values import AudioInfo, AudioRecipe, Chapter, Loudness, Value, VideoInfo
+from cinelog_common.contract.values import AudioInfo, AudioRecipe, Chapter, Hold, Loudness, Value, VideoInfo
 
 
 class Limits(Value, frozen=True, kw_only=True):
@@ -63,6 +63,7 @@ class DemuxOrder(Value, frozen=True, kw_only=True):
     segment_s: float = 4.0
     max_segment_s: float = 8.0
     regenerate: dict[str, int] = {}
+    holds: tuple[Hold, ...] = ()
     limits: Limits = Limits()
     salvage: bool = False
     """Whether a source that breaks off is delivered as far as it goes, with a warning."""

@@ -3,7 +3,8 @@
 Two keyframes of one kind were made by one encoder in one way: an open group of pictures, a refresh
 that takes half a second. What the kind is worth, only decoding tells (`children/seams.py`).
 
-References: ITU-T H.264 7.3.3, D.2.8 (recovery point), H.265 7.4.2.2, ISO/IEC 13818-2 6.2.2.6, 6.2.3.
+References: ITU-T H.264 7.3.3, D.2.8 (recovery point), H.265 7.4.2.2, ISO/IEC 13818-2 6.2.2.6
+and 6.2.3, ISO/IEC 14496-2 6.2.5.
 """
 
 from itertools import islice
@@ -28,6 +29,8 @@ def entry_kind(codec: str, data: bytes, extradata: bytes) -> str:
             how = _hevc(data, extradata)
         case "mpeg2video":
             how = _mpeg2(data)
+        case "mpeg4":
+            how = _mpeg4(data)
         case _:
             how = ""
     return f"{codec}:{how}:{parameters}"
@@ -101,3 +104,8 @@ def _mpeg2(data: bytes) -> str:
     picture = data.find(_START + b"\0")
     kind = data[picture + 5] >> 3 & 7 if 0 <= picture < len(data) - 5 else ""
     return f"{closed}/{kind}"
+
+
+def _mpeg4(data: bytes) -> str:
+    plane = data.find(_START + b"\xb6")
+    return str(data[plane + 4] >> 6) if 0 <= plane < len(data) - 4 else ""

@@ -60,6 +60,7 @@ def order_for(
         segment_s=command.segment_s,
         max_segment_s=command.max_segment_s,
         regenerate=command.regenerate,
+        holds=command.holds,
         salvage=command.salvage,
         subtitles=command.subtitles,
         limits=limits,

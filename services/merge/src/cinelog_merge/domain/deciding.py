@@ -22,6 +22,7 @@ from cinelog_common.contract.values import Failure, Value
 from cinelog_common.errors import Category, PermanentError
 from msgspec.structs import replace
 
+from cinelog_merge.domain import revising
 from cinelog_merge.domain.outcomes import given_up, under_way
 from cinelog_merge.domain.pools import Pools
 from cinelog_merge.domain.retrying import exhausted, retry_at_ms
@@ -94,7 +95,7 @@ def decide(state: LedgerState, pools: Pools, now_ms: int) -> Decision:
     if failure is not None:
         return _ended(state, "failed", now_ms, failure)
     needed = tuple(wanted(state, state.request, settled, pools))
-    events = (chosen,) if isinstance(chosen, Event) else ()
+    events = (*((chosen,) if isinstance(chosen, Event) else ()), *revising.due(state))
     return Decision(orders=_orders(state, needed, now_ms), events=events, control=control)
 
 
@@ -131,6 +132,8 @@ def verdict(state: LedgerState, settled: Settled) -> Failure | None:
         if failure is not None and not has_stopped(run, slot, failure):
             # Of an encoder that stopped, `choice` says whether another takes its place.
             return failure
+    if revising.is_exhausted(run):
+        return revising.FAILURE
     if run.source is not None and (run.source.units > MAX_UNITS or len(run.source.tracks) > MAX_TRACKS):
         return Failure(
             category=Category.LIMIT_EXCEEDED,
@@ -156,7 +159,9 @@ def due_ms(state: LedgerState) -> int | None:
         for slot, setback in run.setbacks.items()
         if not under_way(run, slot) and not exhausted(*kind_and_work(slot), setback)
     ]
-    if state.request.options.profile not in {"original", "audio"} and _awaits_recipe(run):
+    if revising.due(state) or (
+        state.request.options.profile not in {"original", "audio"} and _awaits_recipe(run)
+    ):
         waiting.append(state.updated_ms + LOST_FACT_MS)
     return min(waiting, default=None)
 

@@ -40,6 +40,7 @@ from cinelog_merge.domain.state import (
     Extended,
     LedgerState,
     LogTime,
+    Revision,
     RunState,
     Setback,
     TrackState,
@@ -120,12 +121,14 @@ def _segment_ready(run: RunState, event: SegmentReady, at: LogTime) -> RunState:
 def _plan_revised(run: RunState, event: PlanRevised, at: LogTime) -> RunState:
     if not 0 <= event.first <= event.last < MAX_UNITS:
         return run
-    last = max(run.merged.get(str(event.first), event.first), event.last)
-    return replace(
-        run,
-        merged={**run.merged, str(event.first): last},
-        wanted_generations=_raised(run.wanted_generations, event.first, event.generation),
-    )
+    raised = _raised(run.wanted_generations, event.first, event.generation)
+    run = replace(run, wanted_generations=raised)
+    known = run.revisions.get(str(event.first))
+    if known is not None and known.at <= at.place:
+        return run
+    since = event.first if event.since is None else event.since
+    made = Revision(last=event.last, since=since, at=at.place)
+    return replace(run, revisions={**run.revisions, str(event.first): made})
 
 
 def _track(run: RunState, name: str, change: Callable[[TrackState], TrackState]) -> RunState:
@@ -251,7 +254,8 @@ def _ticked(run: RunState, event: JobTicked, at: LogTime) -> RunState:
 def _work_failed(run: RunState, event: WorkFailed, at: LogTime) -> RunState:
     unit = _broken_unit(event)
     if unit is not None:
-        # Proven damage raises the key's generation; the broken object is never overwritten.
+        # Proven damage raises the key's generation; the broken object is never overwritten. What
+        # takes its place, and what that holds, a revision says.
         run = replace(run, wanted_generations=_raised(run.wanted_generations, *unit))
     slot = slot_of(event.command, event.work)
     setback = Setback(

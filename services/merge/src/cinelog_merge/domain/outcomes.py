@@ -53,7 +53,7 @@ def is_made(run: RunState, n: int, recipe: str) -> bool:
 
 def absent_units(run: RunState) -> frozenset[int]:
     """Return the units that a revision merged into an earlier one."""
-    return frozenset(n for first, last in run.merged.items() for n in range(int(first) + 1, last + 1))
+    return frozenset(n for first, one in run.revisions.items() for n in range(int(first) + 1, one.last + 1))
 
 
 def encoded_prefix(run: RunState) -> int:
@@ -115,12 +115,12 @@ def tracks_complete(run: RunState) -> bool:
 
 
 def broken_units(run: RunState) -> dict[str, int]:
-    """Return the units that are to be stored again: their number and generation."""
+    """Return the units whose stored packets do not yield what they should: their number and generation."""
     absent = absent_units(run)
     return {
         n: generation
         for n, generation in run.wanted_generations.items()
-        if n not in run.merged and int(n) not in absent and not is_ready(run, int(n))
+        if int(n) not in absent and not is_ready(run, int(n))
     }
 
 
@@ -160,7 +160,11 @@ def _settled(run: RunState, slot: str) -> bool:
 
 def _stored_again(run: RunState, work: str) -> bool:
     units = [unit_of(part) for part in work.split(",")]
-    return all(unit is None or run.ready_generations.get(str(unit[0]), 0) >= unit[1] for unit in units)
+    absent = absent_units(run)
+    return all(
+        unit is None or unit[0] in absent or run.ready_generations.get(str(unit[0]), 0) >= unit[1]
+        for unit in units
+    )
 
 
 def under_way(run: RunState, slot: str) -> bool:

@@ -22,6 +22,8 @@ MAX_TRACKS = 64
 MAX_STEPS = 16
 """So many recipes may take each other's place in one run."""
 MAX_DAMAGE = 20
+MAX_REVISIONS = 24
+"""In so many places the plan of one run is revised; more is damage."""
 
 Place = tuple[int, int]
 """(log epoch, offset): a total order over everything that was ever appended for a job."""
@@ -115,6 +117,14 @@ class Choice(Value, frozen=True, kw_only=True):
     at: Place
 
 
+class Revision(Value, frozen=True, kw_only=True):
+    """That a unit, in a new generation, holds those up to `last`, decoded from unit `since` on."""
+
+    last: int
+    since: int
+    at: Place
+
+
 class RunState(Value, frozen=True, kw_only=True):
     """Everything known of one run."""
 
@@ -139,8 +149,8 @@ class RunState(Value, frozen=True, kw_only=True):
     """What transcode warned of: (unit, sentence), at most `MAX_DAMAGE`, those of the earliest units."""
     more_damage: bool = False
     """Whether there were more."""
-    merged: dict[str, int] = {}
-    """Revisions: of a unit that holds its neighbours, the last one it holds."""
+    revisions: dict[str, Revision] = {}
+    """By the first unit, which holds the others."""
     tracks: dict[str, TrackState] = {}
     source: SourceEnded | None = None
     source_at: Place | None = None

@@ -18,7 +18,7 @@ from cinelog_common.contract.options import Settled
 from cinelog_common.contract.values import Failure, Recipe, Track
 from msgspec.structs import replace
 
-from cinelog_merge.domain import outcomes, succession
+from cinelog_merge.domain import outcomes, revising, succession
 from cinelog_merge.domain.naming import told_tags
 from cinelog_merge.domain.outcomes import under_way
 from cinelog_merge.domain.pools import Pools
@@ -109,7 +109,7 @@ def _fetches(state: LedgerState, request: JobRequested, settled: Settled) -> Ite
     if not outcomes.is_fetched(run):
         yield _fetch(state, request, settled, {})
         return
-    broken = outcomes.broken_units(run)
+    broken = revising.to_store_again(run)
     if broken and not any(slot.startswith("fetch:") and under_way(run, slot) for slot in run.in_flight):
         yield _fetch(state, request, settled, broken)
 
@@ -117,6 +117,7 @@ def _fetches(state: LedgerState, request: JobRequested, settled: Settled) -> Ite
 def _fetch(
     state: LedgerState, request: JobRequested, settled: Settled, regenerate: dict[str, int]
 ) -> FetchSource:
+    run = state.current
     return FetchSource(
         job=state.job,
         run=state.run,
@@ -128,6 +129,7 @@ def _fetch(
         max_segment_s=settled.max_segment_s,
         title=request.options.title,
         regenerate=regenerate,
+        holds=revising.holds(run, regenerate),
         salvage=settled.salvage,
         subtitles=settled.subtitles,
     )
@@ -292,6 +294,7 @@ def warnings_of(run: RunState) -> tuple[str, ...]:
     for step in sorted(run.successors, key=int):
         said += _said(run.successors[step].event)
     said += _said(run.source)
+    said += revising.warnings_of(run)
     said += [sentence for _, sentence in run.damage]
     said += [_MORE_DAMAGE] if run.more_damage else []
     found = dict.fromkeys([*said, *_said(run.assembled), *_said(run.ending)])

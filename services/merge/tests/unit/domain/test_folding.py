@@ -39,6 +39,8 @@ def a_life() -> list[Event]:
         refusal(encode, category="damaged", permanent=True),
         JobTicked(job=JOB, tick=7, lost=("some-id",)),
         PlanRevised(job=JOB, revision=1, first=2, last=3, generation=1),
+        PlanRevised(job=JOB, revision=1, first=2, last=4, generation=1, since=0),
+        PlanRevised(job=JOB, revision=2, first=1, last=2, generation=1, since=0),
         *(measured(lufs) for lufs in (-20.0, None, -20.1)),
         *(damaged(n, f"at {n}", f"also at {n}") for n in (3, 1, 30, 2)),
         JobCancelRequested(job=JOB),

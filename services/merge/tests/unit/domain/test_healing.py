@@ -13,7 +13,7 @@ from cinelog_common.contract.events import (
     SourceEnded,
     WorkFailed,
 )
-from cinelog_common.contract.values import AudioRecipe
+from cinelog_common.contract.values import AudioRecipe, Hold
 from cinelog_merge.domain.deciding import decide
 from cinelog_merge.domain.folding import apply
 from cinelog_merge.domain.pools import Pool, Pools
@@ -162,8 +162,13 @@ def test_broken_packets_are_fetched_again_only_when_nobody_fetches_any_more() ->
     again = fetches[-1]
     world.append(*film.outcome(again))
     world.settle()
-    fetches = [command for command in world.sent if isinstance(command, FetchSource)]
-    assert [command.regenerate for command in fetches[2:]] == [{"1": 1}]
+    # What is before a unit must have come out right: with that its decoding begins.
+    assert [command for command in world.sent if isinstance(command, FetchSource)] == [fetch, again]
+    world.append(*film.outcome(world.waiting.pop()))
+    world.settle()
+    last = world.waiting[-1]
+    assert isinstance(last, FetchSource)
+    assert (last.regenerate, last.holds) == ({"1": 1}, (Hold(n=1, last=1, since=0),))
 
 
 def test_what_failed_on_a_unit_that_was_merged_into_another_fails_no_job() -> None:

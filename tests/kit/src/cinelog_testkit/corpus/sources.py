@@ -79,6 +79,14 @@ def _without_sound_between(packets: Packets, first_s: float, last_s: float) -> I
             yield packet
 
 
+def _with_false_keyframes(packets: Packets) -> Packets:
+    """Let the container call pictures keyframes that are none."""
+    pictures = [packet for packet in packets if is_video(packet)]
+    for packet in pictures[100::12]:
+        packet.is_keyframe = True
+    return packets
+
+
 def _copied(arguments: tuple[str, ...], *, before: tuple[str, ...] = (), **fields: Any) -> Maker:
     """Let ffmpeg write a film's packets once more, with options of its own."""
 
@@ -180,6 +188,9 @@ PICTURES: dict[str, Maker] = {
         codec="mjpeg", options={}, pixel_format="yuvj420p", voices=(Voice(codec="pcm_s16le"),)
     ),
     "mpeg4.avi": _film(codec="mpeg4", options={"bf": "2"}, voices=(Voice(codec="libmp3lame"),)),
+    "false-keyframes.mp4": _edited(
+        _with_false_keyframes, codec="mpeg4", options={"bf": "2"}, gop=24, frames=192
+    ),
     "prores.mov": _film(
         codec="prores_ks", options={}, pixel_format="yuv422p10le", voices=(Voice(codec="pcm_s16le"),)
     ),
