@@ -10,15 +10,23 @@ from cinelog_transcode.domain.tables import TABLES
 RENDITION = Rendition(name="720p", width=1280, height=720, crf=23, max_rate_k=4000, level="3.1")
 
 
-@pytest.mark.parametrize("name", sorted(TABLES))
-def test_the_build_knows_every_option_of_the_table_and_its_value(name: str) -> None:
+CASES = [
+    (name, pixel_format)
+    for name in sorted(TABLES)
+    for pixel_format in ("yuv420p", "yuv420p10le")
+    if pixel_format == "yuv420p" or TABLES[name].codec in {"hevc", "av1"}
+]
+
+
+@pytest.mark.parametrize(("name", "pixel_format"), CASES)
+def test_the_build_knows_every_option_of_the_table_and_its_value(name: str, pixel_format: str) -> None:
     table = TABLES[name]
     recipe = Recipe(
         family=table.pool,
         encoder=name,
         codec=table.codec,
         preset="medium",
-        pixel_format="yuv420p",
+        pixel_format=pixel_format,
         time_base=(1, 25),
         frame_rate=(25, 1),
         renditions=(RENDITION,),

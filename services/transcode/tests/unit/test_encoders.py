@@ -61,6 +61,16 @@ def test_every_table_fills_for_every_preset(name: str, preset: str) -> None:
     assert all(value and "{" not in value for value in options.values())
 
 
+@pytest.mark.parametrize("name", ["hevc_nvenc", "hevc_qsv", "hevc_amf", "hevc_videotoolbox"])
+def test_ten_bits_are_asked_for_by_name(name: str) -> None:
+    shallow = recipe(name, "hevc")
+    deep = msgspec.structs.replace(shallow, pixel_format="yuv420p10le")
+
+    assert opening_options(shallow, RENDITION, 1).options["profile"] == "main"
+    assert opening_options(deep, RENDITION, 1).options["profile"] == "main10"
+    assert opening_options(deep, RENDITION, 1).pixel_format == "p010le"
+
+
 def test_a_quality_of_videotoolbox_grows_as_crf_falls() -> None:
     def quality(crf: int) -> int:
         wanted = msgspec.structs.replace(RENDITION, crf=crf)

@@ -24,6 +24,10 @@ class Wish(Value, frozen=True, kw_only=True):
     """3.1 as 31."""
     quality: int
     """`crf` turned into 1 (worst) to 100 (best), times the 118 of libavutil's lambda scale."""
+    depth: int
+    """Bits of a sample: 8 or 10."""
+    main_profile: str
+    """HEVC's, by the depth."""
 
 
 class OpeningOptions(Value, frozen=True, kw_only=True):
@@ -54,6 +58,7 @@ def opening_options(recipe: Recipe, rendition: Rendition, threads: int) -> Openi
 
 def _wish(recipe: Recipe, rendition: Rendition, table: EncoderTable, threads: int) -> Wish:
     rate = rendition.max_rate_k * 1000 or None
+    deep = recipe.pixel_format.endswith("10le")
     worst = 63 if recipe.codec in {"av1", "vp9"} else 51
     return Wish(
         preset=table.presets.get(recipe.preset, table.presets["medium"]),
@@ -65,6 +70,8 @@ def _wish(recipe: Recipe, rendition: Rendition, table: EncoderTable, threads: in
         level=rendition.level or None,
         level_tenths=round(float(rendition.level) * 10) if rendition.level else None,
         quality=118 * max(1, min(100, round(100 - rendition.crf * 100 / worst))),
+        depth=10 if deep else 8,
+        main_profile="main10" if deep else "main",
     )
 
 

@@ -181,7 +181,14 @@ _ALL = (
         codec="hevc",
         pool="nvidia",
         presets=NVENC_PRESETS,
-        options={**_NVENC, "tier": "main", "level": "{level}", "bf": "3"},
+        options={
+            **_NVENC,
+            "profile": "{main_profile}",
+            "tier": "main",
+            "level": "{level}",
+            "bf": "3",
+            "b_ref_mode": "middle",
+        },
         surfaces={"yuv420p10le": "p010le"},
     ),
     EncoderTable(
@@ -189,7 +196,7 @@ _ALL = (
         codec="av1",
         pool="nvidia",
         presets=NVENC_PRESETS,
-        options=_NVENC,
+        options={**_NVENC, "bf": "3", "b_ref_mode": "middle"},
         surfaces={"yuv420p10le": "p010le"},
     ),
     EncoderTable(
@@ -205,7 +212,7 @@ _ALL = (
         codec="hevc",
         pool="intel",
         presets=QSV_PRESETS,
-        options={**_QSV, "level": "{level_tenths}", "bf": "3"},
+        options={**_QSV, "profile": "{main_profile}", "level": "{level_tenths}", "bf": "3"},
         surfaces=_SEMIPLANAR,
     ),
     EncoderTable(
@@ -221,7 +228,10 @@ _ALL = (
         codec="vp9",
         pool="intel",
         presets=QSV_PRESETS,
-        options={name: value for name, value in _QSV.items() if name != "forced_idr"},
+        options={
+            **{name: value for name, value in _QSV.items() if name != "forced_idr"},
+            "profile": "profile0",
+        },
         surfaces=_SEMIPLANAR,
     ),
     EncoderTable(
@@ -237,7 +247,13 @@ _ALL = (
         codec="hevc",
         pool="amd",
         presets=AMF_PRESETS,
-        options={**_AMF, "profile_tier": "main", "level": "{level}"},
+        options={
+            **_AMF,
+            "profile": "{main_profile}",
+            "bitdepth": "{depth}",
+            "profile_tier": "main",
+            "level": "{level}",
+        },
         surfaces=_SEMIPLANAR,
     ),
     EncoderTable(
@@ -245,7 +261,8 @@ _ALL = (
         codec="av1",
         pool="amd",
         presets=AMF_PRESETS,
-        options=_AMF,
+        # No B-frames: most AMD devices that make AV1 have none.
+        options={**_AMF, "bitdepth": "{depth}"},
         surfaces=_SEMIPLANAR,
     ),
     EncoderTable(
@@ -261,7 +278,7 @@ _ALL = (
         codec="hevc",
         pool="apple",
         presets=VIDEOTOOLBOX_PRESETS,
-        options={**_VIDEOTOOLBOX, "bf": "2"},
+        options={**_VIDEOTOOLBOX, "profile": "{main_profile}", "bf": "2"},
         surfaces=_SEMIPLANAR,
     ),
 )
