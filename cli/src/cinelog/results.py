@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import msgspec
+from cinelog_common.contract.quality import RenditionQuality, quality_document
 from cinelog_common.contract.status import JobStatus
 from cinelog_common.contract.values import Failure, Output
 from cinelog_common.errors import CinelogError
@@ -26,6 +27,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
     timings_s: dict[str, float] = {}
+    quality: tuple[RenditionQuality, ...] = ()
 
 
 def result_of(status: JobStatus, local_path: Callable[[str], Path | None]) -> Result:
@@ -42,6 +44,7 @@ def result_of(status: JobStatus, local_path: Callable[[str], Path | None]) -> Re
         outputs=tuple(_located(output, local_path) for output in status.outputs),
         warnings=status.warnings,
         timings_s=status.timings_s,
+        quality=status.quality,
     )
 
 
@@ -73,6 +76,8 @@ def print_result(result: Result, *, as_json: bool, took_s: float) -> None:
     for output in result.outputs:
         if output.kind in WATCHABLE:
             click.echo(f"  watch  {output.path or output.key}{_facts(output)}", err=True)
+    for quality in result.quality:
+        click.echo(f"  {_quality_line(quality)}", err=True)
     others = [output for output in result.outputs if output.kind not in WATCHABLE]
     for output in others:
         click.echo(f"  {output.kind:<6} {output.path or output.key}", err=True)
@@ -81,7 +86,7 @@ def print_result(result: Result, *, as_json: bool, took_s: float) -> None:
 def document_of(result: Result, took_s: float) -> dict[str, Any]:
     """Return `result` as the JSON object that programs read."""
     failure = result.error
-    return {
+    document: dict[str, Any] = {
         "job_id": result.job_id,
         "state": result.state,
         "error": None
@@ -91,6 +96,9 @@ def document_of(result: Result, took_s: float) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "timings_s": {**result.timings_s, "total": round(took_s, 3)},
     }
+    if result.quality:
+        document["quality"] = [quality_document(one) for one in result.quality]
+    return document
 
 
 def _output(output: Output) -> dict[str, Any]:
@@ -100,6 +108,13 @@ def _output(output: Output) -> dict[str, Any]:
         if value is not None:
             document[name] = value
     return document
+
+
+def _quality_line(one: RenditionQuality) -> str:
+    unit = " dB" if one.metric == "xpsnr" else ""
+    size = f", {one.size_ratio:.0%} of the source" if one.size_ratio is not None else ""
+    values = f"{one.mean:.4g}{unit}, at worst {one.lowest:.4g}{unit}"
+    return f"{one.metric.upper():<6} {plain(one.name)}: {values}{size}"
 
 
 def _facts(output: Output) -> str:

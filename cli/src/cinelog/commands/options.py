@@ -26,6 +26,15 @@ _DECORATORS = (
         help="Find the quality that reaches this similarity.",
     ),
     click.option(
+        "--target-xpsnr",
+        type=float,
+        metavar="25…60",
+        help="The same in dB of XPSNR.",
+    ),
+    click.option(
+        "--measure-quality", is_flag=True, help="Compare a share of the result's pictures with the source."
+    ),
+    click.option(
         "--audio-format",
         type=click.Choice(contract.AUDIO_FORMATS),
         help="Of the profile audio; default: m4a.",
@@ -133,6 +142,8 @@ def chosen(values: dict[str, Any], *, destination: str | None = None) -> Options
         verify=values["verify"],
         on_damage=values["on_damage"],
         target_ssim=values["target_ssim"],
+        target_xpsnr=values["target_xpsnr"],
+        measure_quality=values["measure_quality"],
         title=values["title"],
         destination=destination,
     )

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from cinelog_common.contract.quality import QualityGoal, RenditionQuality
 from cinelog_common.contract.values import (
     AudioRecipe,
     Chapter,
@@ -76,6 +77,8 @@ class EncodeSegment(Command, frozen=True, kw_only=True):
     generation: int = 0
     salvage: bool = False
     """Whether to deliver what can be decoded of a unit that is damaged."""
+    quality: QualityGoal | None = None
+    """What to measure; None for nothing."""
 
     @property
     def work(self) -> str:
@@ -91,6 +94,10 @@ class ProbeQuality(Command, frozen=True, kw_only=True):
     recipe: Recipe
     units: tuple[int, ...]
     target_ssim: float
+    goal: QualityGoal | None = None
+    """Counts instead of `target_ssim`, where it is given."""
+    pictures: int | None = None
+    """So many are compared at most, a twentieth of the film; None if its length is not known."""
 
     @property
     def work(self) -> str:
@@ -148,6 +155,9 @@ class AssembleOutput(Command, frozen=True, kw_only=True):
     verify: str = "seams"
     max_segment_s: float = 8.0
     subtitles: tuple[Subtitle, ...] = ()
+    quality: QualityGoal | None = None
+    """What was measured and is to be told; None for nothing."""
+    source_bytes: int | None = None
 
 
 class PublishOutput(Command, frozen=True, kw_only=True):
@@ -170,6 +180,7 @@ class PublishOutput(Command, frozen=True, kw_only=True):
     chapters: tuple[Chapter, ...] = ()
     warnings: tuple[str, ...] = ()
     subtitles: tuple[Subtitle, ...] = ()
+    quality: tuple[RenditionQuality, ...] = ()
 
     @property
     def work(self) -> str:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from cinelog_common.contract.quality import RenditionQuality
 from cinelog_common.contract.values import (
     AudioInfo,
     Chapter,
@@ -217,6 +218,8 @@ class OutputAssembled(Event, frozen=True, kw_only=True):
     type = "cinelog.output.assembled.v1"
     outputs: tuple[Output, ...]
     warnings: tuple[str, ...] = ()
+    quality: tuple[RenditionQuality, ...] = ()
+    """If it was asked for, of every rendition that could be measured."""
 
 
 class JobCompleted(Event, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ and never reaches a worker.
 import re
 from collections.abc import Collection
 
+from cinelog_common.contract.quality import QualityGoal
 from cinelog_common.contract.values import AudioRecipe, Options, Source, Value
 from cinelog_common.errors import Category, PermanentError
 
@@ -80,7 +81,8 @@ class Settled(Value, frozen=True, kw_only=True):
     max_segment_s: float
     verify: str
     salvage: bool
-    target_ssim: float | None = None
+    quality: QualityGoal | None = None
+    """What is measured of the picture; None for nothing."""
     subtitles: str = "none"
     """`all`, `none` or languages, as in `Options`; `none` where the result can hold no text."""
 
@@ -112,10 +114,6 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
     segment_s = 4.0 if options.segment_s is None else options.segment_s
     if not 1.0 <= segment_s <= 30.0:
         raise InvalidOptionsError(f"segment_s is {segment_s}.", "Choose 1 to 30 seconds.")
-    if options.target_ssim is not None and not 0.8 <= options.target_ssim <= 0.999:
-        raise InvalidOptionsError(
-            f"A target similarity of {options.target_ssim} is out of range.", "Choose 0.8 to 0.999."
-        )
     return Settled(
         profile=options.profile,
         video={"original": "copy", "audio": "none"}.get(options.profile, "encode"),
@@ -132,7 +130,7 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
         max_segment_s=2 * segment_s,
         verify=options.verify,
         salvage=options.on_damage == "salvage",
-        target_ssim=options.target_ssim,
+        quality=_quality(options),
         subtitles=_subtitles(options, containers),
     )
 
@@ -217,12 +215,17 @@ def _check_names(options: Options) -> None:
 
 
 def _refuse_picture_options(options: Options) -> None:
-    for name in ("height", "codec", "preset", "crf", "vendor", "target_ssim"):
+    for name in ("height", "codec", "preset", "crf", "vendor", "target_ssim", "target_xpsnr"):
         if getattr(options, name) is not None:
             raise InvalidOptionsError(
                 f"The profile {options.profile!r} does not encode the picture, so {name} means nothing.",
                 f"Leave {name} out or choose the profile web.",
             )
+    if options.measure_quality:
+        raise InvalidOptionsError(
+            f"The profile {options.profile!r} encodes no picture, so there is no quality to measure.",
+            "Leave measure_quality out or choose the profile web.",
+        )
     if options.hardware == "require":
         raise InvalidOptionsError(
             f"The profile {options.profile!r} encodes no picture, so it can require no hardware.",
@@ -308,6 +311,19 @@ def _crf(options: Options, codec: str) -> int:
             f"crf {options.crf} is out of range for {codec}.", f"Choose 0 to {_MAX_CRF[codec]}."
         )
     return options.crf
+
+
+def _quality(options: Options) -> QualityGoal | None:
+    ssim, xpsnr = options.target_ssim, options.target_xpsnr
+    if ssim is not None and xpsnr is not None:
+        raise InvalidOptionsError("There are two target qualities.", "Leave target_ssim or target_xpsnr out.")
+    if ssim is not None and not 0.8 <= ssim <= 0.999:
+        raise InvalidOptionsError(f"A target similarity of {ssim} is out of range.", "Choose 0.8 to 0.999.")
+    if xpsnr is not None and not 25.0 <= xpsnr <= 60.0:
+        raise InvalidOptionsError(f"A target XPSNR of {xpsnr} dB is out of range.", "Choose 25 to 60.")
+    if xpsnr is not None:
+        return QualityGoal(metric="xpsnr", target=xpsnr)
+    return QualityGoal(target=ssim) if ssim is not None or options.measure_quality else None
 
 
 def _audio(options: Options, containers: tuple[str, ...]) -> AudioRecipe:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from cinelog_common.contract.quality import RenditionQuality
 from cinelog_common.contract.values import Failure, Output, Value
 
 
@@ -64,6 +65,8 @@ class JobStatus(Value, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     error: Failure | None = None
     timings_s: dict[str, float] = {}
+    quality: tuple[RenditionQuality, ...] = ()
+    """Of every rendition, if it was asked for; known when the result is assembled."""
     ledger: msgspec.Raw = msgspec.Raw(b"null")
     """The ledger's whole state; for the ledger alone."""
 

@@ -44,6 +44,10 @@ class Options(Value, frozen=True, kw_only=True):
     verify: str = "seams"
     target_ssim: float | None = None
     """Structural similarity to reach: the constant quality is then found on the first segments."""
+    target_xpsnr: float | None = None
+    """The same in dB of XPSNR, instead of `target_ssim`."""
+    measure_quality: bool = False
+    """Whether to measure the result, without any target; with one it is measured anyway."""
     normalize: float | None = None
     """Loudness in LUFS that the sound is brought near; None leaves it as it is."""
     destination: str | None = None
@@ -190,6 +194,8 @@ class EncodedRendition(Value, frozen=True, kw_only=True):
     init_hash: str
     size_bytes: int
     peak_bps: int = 0
+    quality: float | None = None
+    """If it was asked for, and there were pictures enough: in the unit of its metric."""
 
 
 class Output(Value, frozen=True, kw_only=True):

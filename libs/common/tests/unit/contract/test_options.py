@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from cinelog_common.contract import options as contract
 from cinelog_common.contract.options import InvalidOptionsError, Settled, check_source, settle
+from cinelog_common.contract.quality import QualityGoal
 from cinelog_common.contract.values import AudioRecipe, Options, Source
 from hypothesis import given
 from hypothesis import strategies as st
@@ -307,3 +308,31 @@ def test_subtitles_are_asked_for_where_the_result_can_hold_them(options: Any, se
 def test_subtitles_in_what_is_no_language_are_refused(wanted: str) -> None:
     with pytest.raises(InvalidOptionsError):
         settle(Options(subtitles=wanted))
+
+
+@pytest.mark.parametrize(
+    ("options", "goal"),
+    [
+        ({}, None),
+        ({"measure_quality": True}, QualityGoal()),
+        ({"target_ssim": 0.97, "measure_quality": True}, QualityGoal(target=0.97)),
+        ({"target_xpsnr": 40.0}, QualityGoal(metric="xpsnr", target=40.0)),
+    ],
+)
+def test_quality_is_measured_when_it_is_asked_for(options: Any, goal: QualityGoal | None) -> None:
+    assert settle(Options(**options)).quality == goal
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target_ssim": 0.5},
+        {"target_xpsnr": 10.0},
+        {"target_xpsnr": 40.0, "target_ssim": 0.97},
+        {"profile": "original", "target_xpsnr": 40.0},
+        {"profile": "audio", "measure_quality": True},
+    ],
+)
+def test_a_quality_that_cannot_be_is_refused(options: Any) -> None:
+    with pytest.raises(InvalidOptionsError):
+        settle(Options(**options))

@@ -46,6 +46,7 @@ def snapshot(state: LedgerState) -> JobStatus:
         timings_s={
             name: round((at - state.created_ms) / 1000, 3) for name, at in sorted(run.milestones_ms.items())
         },
+        quality=run.assembled.quality if run.assembled else (),
         ledger=msgspec.Raw(encode_state(state)),
     )
 

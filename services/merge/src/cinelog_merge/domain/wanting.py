@@ -47,7 +47,7 @@ def choice(state: LedgerState, settled: Settled, pools: Pools) -> RecipeChosen |
     if isinstance(chosen, Failure):
         return chosen
     warnings = chosen.warnings
-    if settled.target_ssim is not None:
+    if _target(settled) is not None:
         failed = _probing_failed(run, chosen.recipe)
         if failed is None:
             return None  # the answer to `ProbeQuality` is the choice
@@ -138,12 +138,8 @@ def _fetch(
 def _probe(state: LedgerState, settled: Settled, pools: Pools) -> Iterator[ProbeQuality]:
     """Yield the order to find the quality, as soon as there are units to find it on."""
     run = state.current
-    if (
-        settled.target_ssim is None
-        or run.recipe is not None
-        or run.probed is None
-        or run.probed.video is None
-    ):
+    target = _target(settled)
+    if target is None or run.recipe is not None or run.probed is None or run.probed.video is None:
         return
     chosen = choose_recipe(settled, run.probed.video, pools)
     units = tuple(n for n in range(PROBED_UNITS) if outcomes.is_ready(run, n))
@@ -156,8 +152,23 @@ def _probe(state: LedgerState, settled: Settled, pools: Pools) -> Iterator[Probe
             priority=settled.priority,
             recipe=chosen.recipe,
             units=units,
-            target_ssim=settled.target_ssim,
+            target_ssim=target,
+            goal=settled.quality,
+            pictures=_twentieth(run),
         )
+
+
+def _twentieth(run: RunState) -> int | None:
+    """Return 5 % of the film's pictures: no more are compared to find a quality."""
+    video = run.probed.video if run.probed is not None else None
+    seconds = run.probed.duration_s if run.probed is not None else None
+    if video is None or not seconds or min(video.frame_rate) <= 0:
+        return None
+    return int(seconds * video.frame_rate[0] / video.frame_rate[1] / 20)
+
+
+def _target(settled: Settled) -> float | None:
+    return settled.quality.target if settled.quality is not None else None
 
 
 def _probing_failed(run: RunState, recipe: Recipe) -> Failure | None:
@@ -188,6 +199,7 @@ def _encodes(state: LedgerState, settled: Settled, last: Recipe, pools: Pools) -
             recipe=recipe,
             generation=outcomes.generation_wanted(run, n),
             salvage=settled.salvage,
+            quality=settled.quality,
         )
         if not under_way(run, slot_of(command.kind, command.work)):
             room -= 1
@@ -248,7 +260,7 @@ def _gave_up(run: RunState, version: int) -> bool:
 
 
 def _assemble(state: LedgerState, settled: Settled, recipe: Recipe | None, extent: Extent) -> AssembleOutput:
-    probed = state.current.probed
+    probed, source = state.current.probed, state.current.source
     return AssembleOutput(
         job=state.job,
         run=state.run,
@@ -262,7 +274,9 @@ def _assemble(state: LedgerState, settled: Settled, recipe: Recipe | None, exten
         cover_key=probed.cover_key if probed else "",
         verify=settled.verify,
         max_segment_s=settled.max_segment_s,
-        subtitles=state.current.source.subtitles if state.current.source else (),
+        subtitles=source.subtitles if source else (),
+        quality=settled.quality,
+        source_bytes=source.size_bytes if source else None,
     )
 
 
@@ -274,6 +288,7 @@ def _publish(state: LedgerState, request: JobRequested, extent: Extent) -> Publi
         run=state.run,
         outcome="completed",
         outputs=assembled.outputs if assembled else (),
+        quality=assembled.quality if assembled else (),
         extent=extent,
         recipe=succession.current(run),
         tracks=_tracks(run),

@@ -36,6 +36,7 @@ from cinelog_merge.domain.presentation import (
     target_duration,
 )
 from cinelog_merge.handlers.captioning import Captioner
+from cinelog_merge.handlers.judging import judgement
 from cinelog_merge.handlers.library import Library
 from cinelog_merge.ports import Announcer, Joined, Joiner, JoinFile, JoinOrder, JoinPart, JoinText
 
@@ -100,9 +101,15 @@ class OutputAssembler:
         if "hls" in command.containers:
             outputs.append(await self._hls(command, material, captions))
         outputs += await self._captioner.write_files(command, captions)
+        quality, misses = await judgement(self._library, command)
         await self._announcer.announce(
             OutputAssembled(
-                job=job, run=run, attempt=command.attempt, outputs=tuple(outputs), warnings=warnings
+                job=job,
+                run=run,
+                attempt=command.attempt,
+                outputs=tuple(outputs),
+                warnings=(*warnings, *misses),
+                quality=quality,
             )
         )
 

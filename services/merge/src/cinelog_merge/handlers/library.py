@@ -38,10 +38,18 @@ class Library:
         """
         found = {}
         for strand in strands:
-            names = sidecar_keys(strand, extent, job, run)
-            if names:
-                found[strand.name] = pieces_of(await asyncio.gather(*(self._sidecar(name) for name in names)))
+            found[strand.name] = pieces_of(await self.sidecars(strand, extent, job=job, run=run))
         return {name: pieces for name, pieces in found.items() if pieces}
+
+    async def sidecars(self, strand: Strand, extent: Extent, *, job: str, run: int) -> list[Sidecar]:
+        """Return what describes the units of `strand` as far as `extent` reaches, in order.
+
+        Raises:
+            TransientError: As `pieces`.
+            PermanentError: As `pieces`.
+        """
+        names = sidecar_keys(strand, extent, job, run)
+        return list(await asyncio.gather(*(self._sidecar(name) for name in names)))
 
     async def init(self, key: str) -> bytes:
         """Return an init segment.

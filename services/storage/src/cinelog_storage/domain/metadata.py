@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 from cinelog_common.contract.commands import PublishOutput
+from cinelog_common.contract.quality import quality_document
 from cinelog_common.contract.values import Output, Recipe, Subtitle, Track
 
 
 def metadata_of(command: PublishOutput, outputs: Sequence[Output]) -> dict[str, Any]:
     """Return the document: title, duration, codecs, sizes, frame rate and sound tracks, as far as known."""
-    return {
+    document: dict[str, Any] = {
         "title": command.title,
         "source_url": command.source_url,
         "duration_s": command.duration_s,
@@ -24,6 +25,9 @@ def metadata_of(command: PublishOutput, outputs: Sequence[Output]) -> dict[str, 
         "outputs": [_output(output) for output in outputs],
         "warnings": list(command.warnings),
     }
+    if command.quality:
+        document["quality"] = [quality_document(one) for one in command.quality]
+    return document
 
 
 def _video(

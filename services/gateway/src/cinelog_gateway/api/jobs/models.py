@@ -4,6 +4,7 @@ from typing import Annotated, Any, Self
 
 import msgspec
 from cinelog_common.contract import options as contract
+from cinelog_common.contract.quality import quality_document
 from cinelog_common.contract.status import JobState, JobStatus
 from cinelog_common.contract.values import Output
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
@@ -76,6 +78,12 @@ class OptionsModel(BaseModel):
     )
     target_ssim: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
         default=None, description="Structural similarity to reach, 0.8 to 0.999: the crf is then found."
+    )
+    target_xpsnr: Annotated[StrictFloat, Field(allow_inf_nan=False)] | None = Field(
+        default=None, description="The same in dB of XPSNR, 25 to 60; instead of target_ssim."
+    )
+    measure_quality: StrictBool = Field(
+        default=False, description="Compare a share of the result's pictures with the source."
     )
     on_damage: Text = Field(default="fail", json_schema_extra=_one_of(*contract.ON_DAMAGE))
     verify: Text = Field(default="seams", json_schema_extra=_one_of("seams", "full"))
@@ -176,6 +184,9 @@ class JobModel(BaseModel):
     warnings: list[str]
     error: Problem | None
     timings_s: dict[str, float]
+    quality: list[dict[str, Any]] = Field(
+        description="Of each rendition, if asked for: metric, mean, lowest, target, missed, outliers, size."
+    )
     links: LinksModel
 
     @classmethod
@@ -185,12 +196,13 @@ class JobModel(BaseModel):
         return cls(
             **plain,
             outputs=[OutputModel.of(output, status) for output in status.outputs],
+            quality=[quality_document(one) for one in status.quality],
             error=None if status.error is None else Problem(**msgspec.structs.asdict(status.error)),
             links=links_of(status),
         )
 
 
-_PLAIN = frozenset(JobModel.model_fields) - {"outputs", "error", "links"}
+_PLAIN = frozenset(JobModel.model_fields) - {"outputs", "quality", "error", "links"}
 
 
 class PageModel(BaseModel):
