@@ -11,6 +11,7 @@ import msgspec
 from cinelog_common.clock import Clock
 from cinelog_common.contract.commands import EncodeSegment, ProbeQuality
 from cinelog_common.contract.events import RecipeChosen
+from cinelog_common.contract.quality import QualityGoal
 from cinelog_common.contract.sidecars import UnitSidecar
 from cinelog_common.contract.status import Progress
 from cinelog_common.contract.values import Recipe
@@ -18,7 +19,7 @@ from cinelog_common.errors import Category, PermanentError, TransientError
 from loguru import logger
 
 from cinelog_transcode.domain.places import UnitPlace
-from cinelog_transcode.domain.quality import QualitySearch, tuned
+from cinelog_transcode.domain.quality import LadderSearch
 from cinelog_transcode.domain.sidecars import segment_encoded
 from cinelog_transcode.domain.tasks import EncodeTask, QualityTask
 from cinelog_transcode.domain.threads import encode_threads
@@ -73,6 +74,10 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
     """Commands that this worker has now, running and waiting."""
 
 
+def _goal(command: ProbeQuality) -> QualityGoal:
+    return command.goal or QualityGoal(target=command.target_ssim)
+
+
 class Handlers:
     """What transcode does with its commands."""
 
@@ -104,7 +109,7 @@ class Handlers:
         """
         shop = self._workshop
         await self._check_encoder(command.recipe)
-        search = QualitySearch(target=command.target_ssim, recipe=command.recipe)
+        search = LadderSearch(goal=_goal(command), recipe=command.recipe)
         async with self._folder() as folder:
             bundles = [
                 str(await shop.units.bundle(UnitPlace(job=command.job, run=command.run, n=n), folder))
@@ -115,11 +120,13 @@ class Handlers:
                     bundles=tuple(bundles),
                     recipe=command.recipe,
                     crfs=crfs,
+                    metric=search.metric,
+                    frames=command.pictures,
                     threads=self._threads(),
                     max_pixels=shop.limits.max_pixels,
                 )
-                search.learn(crfs, (await shop.meter.measure(task)).ssim)
-        recipe, warnings = tuned(command.recipe, search)
+                search.learn(crfs, (await shop.meter.measure(task)).values)
+        recipe, warnings = search.tuned()
         await shop.announcer.announce(
             RecipeChosen(
                 job=command.job, run=command.run, attempt=command.attempt, recipe=recipe, warnings=warnings
@@ -151,6 +158,7 @@ class Handlers:
                 thumbnail_every_s=shop.limits.thumbnail_every_s,
                 thumbnail_width=shop.limits.thumbnail_width,
                 salvage=command.salvage,
+                metric=command.quality.metric if command.quality is not None else "",
             )
 
             async def tell(done: int, total: int) -> None:

@@ -84,7 +84,9 @@ class FakeQualityMeter:
     async def measure(self, task: QualityTask) -> QualityReport:
         """Return the line's values."""
         self.tasks.append(task)
-        return QualityReport(ssim=tuple(self._at_zero - self._per_crf * crf for crf in task.crfs))
+        return QualityReport(
+            values=tuple(tuple(self._at_zero - self._per_crf * crf for crf in crfs) for crfs in task.crfs)
+        )
 
 
 class FakeProofs:

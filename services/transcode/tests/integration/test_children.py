@@ -209,8 +209,8 @@ def test_similarity_falls_as_the_quality_number_grows(unit: EncodeTask) -> None:
     async def scenario() -> tuple[float, ...]:
         meter = ChildQualityMeter(ChildSettings(size=1))
         try:
-            task = QualityTask(bundles=(unit.bundle,), recipe=unit.recipe, crfs=(15, 30, 45))
-            return (await meter.measure(task)).ssim
+            task = QualityTask(bundles=(unit.bundle,), recipe=unit.recipe, crfs=((15, 30, 45),))
+            return (await meter.measure(task)).values[0]
         finally:
             await meter.close()
 

@@ -217,3 +217,31 @@ def test_thumbnails_are_upright_small_and_on_the_two_second_grid(studio: Any, tm
     assert only.data[:2] == b"\xff\xd8"
     assert only.side_data[0][0] == "cinelog.luma"
     assert init_info(report.renditions[0].init).rotation == 270
+
+
+@pytest.mark.parametrize("metric", ["ssim", "xpsnr"])
+def test_measuring_a_unit_changes_none_of_its_bytes(studio: Any, tmp_path: Path, metric: str) -> None:
+    footage = studio.make(studio.spec(pts=CFR))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=100 * 512))
+    made = []
+    for name, wanted in (("plain", ""), ("measured", metric)):
+        folder = tmp_path / name
+        folder.mkdir()
+        made.append(encode_unit(task(folder, bundle, studio.recipe(footage), metric=wanted), silent))
+
+    (plain,), (measured,) = made[0].renditions, made[1].renditions
+
+    assert plain.parts == measured.parts
+    assert plain.init == measured.init
+    assert plain.quality is None
+    assert measured.quality is not None
+    assert (0.8 < measured.quality < 1.0) if metric == "ssim" else (25.0 < measured.quality <= 100.0)
+
+
+def test_a_unit_of_fewer_than_20_pictures_is_not_measured(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:19]))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=19 * 512))
+
+    report = encode_unit(task(tmp_path, bundle, studio.recipe(footage), metric="ssim"), silent)
+
+    assert report.renditions[0].quality is None

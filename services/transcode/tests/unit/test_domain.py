@@ -1,14 +1,18 @@
 from fractions import Fraction
 
+import msgspec
 import pytest
+from cinelog_common.contract.quality import QualityGoal
 from cinelog_common.contract.sidecars import SegmentPart, Sidecar
 from cinelog_common.contract.values import Recipe, Rendition, VideoInfo
 from cinelog_transcode.domain.damage import damaged_stretches
-from cinelog_transcode.domain.quality import QualitySearch, tuned
+from cinelog_transcode.domain.quality import SHARE, LadderSearch, QualitySearch, carried_over, shares
 from cinelog_transcode.domain.scanning import reorder_depth
 from cinelog_transcode.domain.sidecars import encoded_rendition, same_span
 from cinelog_transcode.domain.threads import encode_threads
 from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
+from hypothesis import given
+from hypothesis import strategies as st
 
 RECIPE = Recipe(
     family="cpu",
@@ -107,9 +111,9 @@ def test_the_search_comes_close_in_three_rounds(target: float) -> None:
     def similarity(crf: int) -> float:
         return 1 - (crf / 51) ** 2.2 * 0.25
 
-    search = QualitySearch(target=target, recipe=RECIPE)
+    search = QualitySearch(goal=QualityGoal(target=target), start=23, worst=51)
     rounds = 0
-    while (crfs := search.next()) is not None:
+    while crfs := search.next():
         search.learn(crfs, [similarity(crf) for crf in crfs])
         rounds += 1
 
@@ -117,7 +121,35 @@ def test_the_search_comes_close_in_three_rounds(target: float) -> None:
     assert rounds <= 3
     assert search.met
     assert best - 3 <= search.best <= best + 1
-    assert tuned(RECIPE, search)[0].renditions[0].crf == search.best
+
+
+def test_each_rung_of_a_ladder_finds_its_own_quality() -> None:
+    rungs = tuple(msgspec.structs.replace(RECIPE.renditions[0], name=name) for name in ("a", "b", "c"))
+    recipe = msgspec.structs.replace(RECIPE, renditions=rungs)
+    search = LadderSearch(goal=QualityGoal(metric="xpsnr", target=40.0), recipe=recipe)
+    costs = (0.6, 0.8, 1.0)
+
+    while (crfs := search.next()) is not None:
+        search.learn(
+            crfs, [[60.0 - cost * crf for crf in tried] for cost, tried in zip(costs, crfs, strict=True)]
+        )
+    tuned, warnings = search.tuned()
+
+    assert [one.crf for one in tuned.renditions] == [33, 24, 20]
+    assert warnings == ()
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=2), st.none() | st.integers(0, 10_000))
+def test_no_more_than_a_twentieth_is_compared_unless_that_is_nothing(
+    units: list[int], most: int | None
+) -> None:
+    wanted = sum(units) // SHARE if most is None else most
+
+    found = shares(units, most)
+
+    assert sum(found) <= wanted or found == (1, *[0] * (len(units) - 1))
+    assert sum(found) >= 1
+    assert all(count <= pictures for count, pictures in zip(found, units, strict=True))
 
 
 def _fields(recipe: Recipe) -> dict[str, object]:
@@ -136,3 +168,22 @@ def _fields(recipe: Recipe) -> dict[str, object]:
 )
 def test_the_reorder_depth_is_read_from_the_times(pts: list[int], depth: int) -> None:
     assert reorder_depth(pts) == depth
+
+
+def test_a_sample_is_carried_over_to_pictures_that_are_further_off() -> None:
+    errors = {0: 100, 1: 300, 2: 400, 3: 400}
+
+    assert carried_over("ssim", {0: 0.98, 1: 0.96}, errors) == pytest.approx(1 - 0.03 * 300 / 200)
+    assert carried_over("xpsnr", {0: 40.0}, {0: 10, 1: 1000}) == pytest.approx(30.0)
+
+
+def test_without_the_encoders_errors_the_sample_stands_for_itself() -> None:
+    assert carried_over("ssim", {0: 0.98, 1: 0.96}, {}) == pytest.approx(0.97)
+    assert carried_over("ssim", {}, {0: 100}) is None
+
+
+@given(st.dictionaries(st.integers(0, 50), st.floats(0, 1), min_size=1), st.integers(0, 2**60))
+def test_equal_errors_change_nothing(values: dict[int, float], error: int) -> None:
+    errors = dict.fromkeys(range(51), error)
+
+    assert carried_over("ssim", values, errors) == pytest.approx(sum(values.values()) / len(values))

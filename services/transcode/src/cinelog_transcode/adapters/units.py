@@ -149,6 +149,7 @@ async def _store_rendition(
         init_key=init_key,
         timescale=command.recipe.timescale,
         parts=tuple(parts),
+        quality=made.quality,
     )
     key = keys.sidecar(prefix, command.n, command.generation)
     stored = await _create_document(objects, key, sidecar)

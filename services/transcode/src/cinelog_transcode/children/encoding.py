@@ -1,6 +1,7 @@
 """One opened encoder: pictures in, packets out."""
 
 import re
+import struct
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any, cast
@@ -19,6 +20,10 @@ from cinelog_transcode.domain.colours import colours_of, tone_maps
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.mastering import mastering_of
 from cinelog_transcode.domain.tables import table_of
+
+_STATS = struct.Struct("<8xQ")
+_ERRORS = 5
+"""Where the number of planes lies whose errors follow, luma first, after eight bytes of other facts."""
 
 
 class EncoderUnavailableError(PermanentError):
@@ -54,13 +59,15 @@ class EncodedPacket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     data: bytes
     pts: int
     keyframe: bool
+    error: int | None = None
+    """Sum of the luma's squared differences, if it was asked for and the encoder tells it."""
 
 
 class RenditionEncoder:
     """An encoder of one rendition, opened. Its time base is the timeline's, so VFR stays VFR."""
 
-    def __init__(self, recipe: Recipe, rendition: Rendition, threads: int) -> None:
-        """Open the encoder.
+    def __init__(self, recipe: Recipe, rendition: Rendition, threads: int, *, measured: bool = False) -> None:
+        """Open the encoder; if it is `measured`, its packets say how far they are off.
 
         Raises:
             EncoderUnavailableError: It does not open.
@@ -69,7 +76,8 @@ class RenditionEncoder:
         self._name = recipe.encoder
         self._recipe = recipe
         self._rendition = rendition
-        self._context = _open(recipe, rendition, threads)
+        self._measured = measured
+        self._context = _open(recipe, rendition, threads, measured=measured)
 
     def encode(self, frame: VideoFrame, *, force_keyframe: bool = False) -> Iterator[EncodedPacket]:
         """Yield the packets that are ready once `frame` is in.
@@ -93,6 +101,11 @@ class RenditionEncoder:
     def codec(self) -> str:
         """Libavcodec's name of what is made."""
         return self._context.codec.canonical_name
+
+    @property
+    def time_base(self) -> Fraction:
+        """Of the pictures' pts and the packets'."""
+        return Fraction(*self._recipe.time_base)
 
     @property
     def form(self) -> SampleForm:
@@ -146,12 +159,26 @@ class RenditionEncoder:
             for packet in self._context.encode_lazy(frame):
                 if packet.pts is None:
                     raise EncoderFailedError(self._name, "a packet without a time")
-                yield EncodedPacket(data=bytes(packet), pts=packet.pts, keyframe=packet.is_keyframe)
+                yield EncodedPacket(
+                    data=bytes(packet),
+                    pts=packet.pts,
+                    keyframe=packet.is_keyframe,
+                    error=_error(packet) if self._measured else None,
+                )
         except (av.FFmpegError, ValueError) as error:
             raise EncoderFailedError(self._name, str(error)) from error
 
 
-def _open(recipe: Recipe, rendition: Rendition, threads: int) -> VideoCodecContext:
+def _error(packet: "av.Packet[Any]") -> int | None:
+    """Return what libavcodec's AV_PKT_DATA_QUALITY_STATS says of the luma."""
+    for side in packet.iter_sidedata():
+        data = bytes(side) if side.data_type == "quality_stats" else b""
+        if len(data) >= _STATS.size and data[_ERRORS]:
+            return int(_STATS.unpack_from(data)[0])
+    return None
+
+
+def _open(recipe: Recipe, rendition: Rendition, threads: int, *, measured: bool) -> VideoCodecContext:
     opening = opening_options(recipe, rendition, threads)
     colours = colours_of(recipe)
     try:
@@ -168,6 +195,8 @@ def _open(recipe: Recipe, rendition: Rendition, threads: int) -> VideoCodecConte
         # PyAV's default, sliced threads, is 7 to 12 % slower and cuts every picture.
         context.thread_type = cast("Any", "FRAME")
         context.flags |= Flags.global_header | Flags.closed_gop
+        if measured:
+            context.flags |= Flags.psnr
         context.options = opening.options
         context.open()
     except (av.FFmpegError, ValueError, ZeroDivisionError) as error:

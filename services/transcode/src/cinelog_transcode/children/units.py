@@ -15,9 +15,10 @@ from cinelog_common.errors import Category, PermanentError
 from cinelog_fastio import DISCARD, BundleError, BundleReader
 
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, UndecodableError
-from cinelog_transcode.children.encoding import RenditionEncoder
+from cinelog_transcode.children.encoding import EncodedPacket, RenditionEncoder
 from cinelog_transcode.children.filling import filled
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape
+from cinelog_transcode.children.sampling import UnitSample
 from cinelog_transcode.children.thumbnails import ThumbnailWriter
 from cinelog_transcode.children.tones import tone_table
 from cinelog_transcode.children.writing import PartWriter, WritingPlan
@@ -25,6 +26,7 @@ from cinelog_transcode.domain.colours import UNSPECIFIED, colours_of
 from cinelog_transcode.domain.damage import UnitCount, damaged_stretches, miscount
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.parts import Span, plan_parts
+from cinelog_transcode.domain.quality import MOST_OF_A_RESULT, sampled
 from cinelog_transcode.domain.scanning import reorder_depth
 from cinelog_transcode.domain.tasks import EncodeTask, RenditionReport, UnitReport
 from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
@@ -73,8 +75,11 @@ def encode_unit(task: EncodeTask, on_progress: OnProgress, clock: Clock | None =
 class _Rendition:
     """An encoder with its writer, and the part that it is in."""
 
-    def __init__(self, encoder: RenditionEncoder, writer: PartWriter, parts: tuple[Span, ...]) -> None:
+    def __init__(
+        self, encoder: RenditionEncoder, writer: PartWriter, parts: tuple[Span, ...], sample: UnitSample
+    ) -> None:
         self.encoder = encoder
+        self._sample = sample
         self._writer = writer
         self._starts = [part.start for part in parts]
         self._begun = 0
@@ -82,16 +87,25 @@ class _Rendition:
     def add(self, frame: VideoFrame, pts: int) -> None:
         begins = self._begun < len(self._starts) and pts >= self._starts[self._begun]
         self._begun += begins
+        self._sample.picture(frame)
         for packet in self.encoder.encode(frame, force_keyframe=begins):
-            self._writer.add(packet)
+            self._add(packet)
 
     def close(self, name: str, init: bytes, alive: Callable[[], None]) -> RenditionReport:
         for packet in self.encoder.flush():
-            self._writer.add(packet)
+            self._add(packet)
             alive()
         return RenditionReport(
-            name=name, init=init, init_hash=self.encoder.init_hash(init), parts=self._writer.close()
+            name=name,
+            init=init,
+            init_hash=self.encoder.init_hash(init),
+            parts=self._writer.close(),
+            quality=self._sample.value,
         )
+
+    def _add(self, packet: EncodedPacket) -> None:
+        self._sample.packet(packet)
+        self._writer.add(packet)
 
 
 class _Work:
@@ -233,9 +247,10 @@ class _Work:
 
     def _renditions(self, parts: tuple[Span, ...]) -> list[_Rendition]:
         task = self._task
+        pictures = sampled(self._meta.frames, MOST_OF_A_RESULT) if task.metric else 0
         made = []
         for at, rendition in enumerate(task.recipe.renditions):
-            encoder = RenditionEncoder(task.recipe, rendition, task.threads)
+            encoder = RenditionEncoder(task.recipe, rendition, task.threads, measured=bool(pictures))
             plan = WritingPlan(
                 folder=task.folder,
                 # By number: a rendition's name is not ours, and need not be a file name.
@@ -245,7 +260,8 @@ class _Work:
                 ticks=task.recipe.time_base[0],
                 form=encoder.form,
             )
-            made.append(_Rendition(encoder, PartWriter(plan), parts))
+            sample = UnitSample(encoder, task.metric, pictures)
+            made.append(_Rendition(encoder, PartWriter(plan), parts, sample))
         return made
 
     def _thumbnails(self) -> ThumbnailWriter:

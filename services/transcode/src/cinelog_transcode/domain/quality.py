@@ -1,47 +1,101 @@
 """Looking for the constant quality that reaches a target: which to try next, and what to settle on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import log10
 
 import msgspec
+from cinelog_common.contract.quality import QualityGoal
 from cinelog_common.contract.values import Recipe
 
 LOWEST_CRF = 10
-_TOLERANCE = 0.0005
+SHARE = 20
+"""At most every twentieth picture of a unit is looked at: 5 %."""
+MOST_OF_A_RESULT = 8
+"""So many pictures of each rendition are kept at most until the encoder has given them out."""
+_TOLERANCES = {"ssim": 0.0005, "xpsnr": 0.05}
 _PROBES = 3
+
+
+LOOKED_AHEAD = 24
+"""So many pictures of a unit are encoded to try a quality: an encoder that sees less plans otherwise."""
+
+
+def shares(units: Sequence[int], most: int | None) -> tuple[int, ...]:
+    """Return how many pictures of each unit are compared to try a quality, given their numbers of pictures.
+
+    No more than `most` together, which is a twentieth of the film; unless that is none, since
+    without a single picture nothing can be found: then it is one.
+    """
+    total = sum(units) // SHARE if most is None else most
+    found = [min(LOOKED_AHEAD, pictures, total // len(units)) for pictures in units]
+    if not any(found):
+        found[0] = min(1, units[0])
+    return tuple(found)
+
+
+def carried_over(metric: str, values: Mapping[int, float], errors: Mapping[int, int]) -> float | None:
+    """Return the mean over all pictures, from that of some; None if there are none.
+
+    Args:
+        metric: What was measured.
+        values: By time: what was measured of some pictures.
+        errors: By time: the squared error of all of them, or of none if the encoder does not tell it.
+    """
+    if not values:
+        return None
+    mean = sum(values.values()) / len(values)
+    own = [max(1, errors[at]) for at in values if at in errors]
+    every = [max(1, error) for error in errors.values()]
+    if len(own) < len(values):
+        return mean
+    if metric == "ssim":
+        lacking = (1 - mean) * (sum(every) / len(every)) / (sum(own) / len(own))
+        return max(0.0, 1 - lacking)
+    return mean + _decibels(every) - _decibels(own)
+
+
+def _decibels(errors: Sequence[int]) -> float:
+    return -sum(10 * log10(error) for error in errors) / len(errors)
+
+
+def sampled(pictures: int, most: int) -> int:
+    """Return how many of a unit's pictures are looked at: none of fewer than `SHARE`."""
+    return min(most, pictures // SHARE)
 
 
 class QualitySearch:
     """Bisects between a very good quality and the worst; similarity falls as crf grows.
 
-    Begins around the recipe's own quality, which the profile chose with experience. At most
-    `_PROBES` rounds of one or two measurements, since every round encodes.
+    Begins around the quality that the profile chose with experience. At most `_PROBES` rounds of
+    one or two measurements, since every round encodes.
     """
 
-    def __init__(self, *, target: float, recipe: Recipe) -> None:
-        self._target = target
-        self._start = recipe.renditions[0].crf
-        self._worst = 63 if recipe.codec in {"av1", "vp9"} else 51
+    def __init__(self, *, goal: QualityGoal, start: int, worst: int) -> None:
+        self._target = goal.target or 0.0
+        self._tolerance = _TOLERANCES.get(goal.metric, 0.0)
+        self._start = start
+        self._worst = worst
         self._measured: dict[int, float] = {}
         self._rounds = 0
 
-    def next(self) -> tuple[int, ...] | None:
-        """Return the qualities to measure now; None when enough is known."""
+    def next(self) -> tuple[int, ...]:
+        """Return the qualities to measure now; none when enough is known."""
         if self._rounds >= _PROBES:
-            return None
+            return ()
         if not self._measured:
             return tuple(sorted({self._clamped(self._start - 4), self._clamped(self._start + 4)}))
         guess = self._guess()
-        return None if guess in self._measured else (guess,)
+        return () if guess in self._measured else (guess,)
 
-    def learn(self, crfs: Sequence[int], ssim: Sequence[float]) -> None:
+    def learn(self, crfs: Sequence[int], values: Sequence[float]) -> None:
         """Take the measurements of what `next` asked for."""
-        self._measured.update(zip(crfs, ssim, strict=True))
+        self._measured.update(zip(crfs, values, strict=True))
         self._rounds += 1
 
     @property
     def best(self) -> int:
         """The largest measured crf that reaches the target; the smallest measured if none does."""
-        reaching = [crf for crf, ssim in self._measured.items() if ssim >= self._target - _TOLERANCE]
+        reaching = [crf for crf, value in self._measured.items() if value >= self._target - self._tolerance]
         if reaching:
             return max(reaching)
         return min(self._measured, default=self._start)
@@ -54,38 +108,59 @@ class QualitySearch:
     @property
     def met(self) -> bool:
         """Whether `best` reaches the target."""
-        return self.reached is not None and self.reached >= self._target - _TOLERANCE
+        return self.reached is not None and self.reached >= self._target - self._tolerance
 
     def _guess(self) -> int:
         """Interpolate (or extrapolate, carefully) on the two measurements nearest to the target."""
         points = sorted(self._measured.items(), key=lambda point: abs(point[1] - self._target))[:2]
         if len(points) < 2:
             return self._clamped(points[0][0] + (4 if points[0][1] >= self._target else -4))
-        (crf_a, ssim_a), (crf_b, ssim_b) = points
-        slope = (ssim_b - ssim_a) / (crf_b - crf_a)
+        (crf_a, value_a), (crf_b, value_b) = points
+        slope = (value_b - value_a) / (crf_b - crf_a)
         if slope >= 0:
             # Noise on an easy picture: any of these will do.
             return max(crf_a, crf_b)
-        step = (self._target - ssim_a) / slope
+        step = (self._target - value_a) / slope
         return self._clamped(int(crf_a + max(-12.0, min(12.0, step))))
 
     def _clamped(self, crf: int) -> int:
         return max(LOWEST_CRF, min(self._worst, crf))
 
 
-def tuned(recipe: Recipe, search: QualitySearch) -> tuple[Recipe, tuple[str, ...]]:
-    """Return the recipe with the quality found, and what the user should know of it.
+class LadderSearch:
+    """One search for each rendition: how much a crf costs a picture differs with its size."""
 
-    All renditions move by the same step from what the profile chose.
-    """
-    shift = search.best - recipe.renditions[0].crf
-    worst = 63 if recipe.codec in {"av1", "vp9"} else 51
-    renditions = tuple(
-        msgspec.structs.replace(rendition, crf=max(0, min(worst, rendition.crf + shift)))
-        for rendition in recipe.renditions
-    )
-    warnings: tuple[str, ...] = ()
-    if not search.met:
-        reached = "nothing measurable" if search.reached is None else f"an SSIM of {search.reached:.4f}"
-        warnings = (f"The target quality was not reached; the best that was tried gave {reached}.",)
-    return msgspec.structs.replace(recipe, renditions=renditions), warnings
+    def __init__(self, *, goal: QualityGoal, recipe: Recipe) -> None:
+        self.metric = goal.metric
+        self._recipe = recipe
+        worst = 63 if recipe.codec in {"av1", "vp9"} else 51
+        self._searches = tuple(
+            QualitySearch(goal=goal, start=rendition.crf, worst=worst) for rendition in recipe.renditions
+        )
+
+    def next(self) -> tuple[tuple[int, ...], ...] | None:
+        """Return the qualities to measure now, by rendition; None when enough is known of all."""
+        crfs = tuple(search.next() for search in self._searches)
+        return crfs if any(crfs) else None
+
+    def learn(self, crfs: Sequence[Sequence[int]], values: Sequence[Sequence[float]]) -> None:
+        """Take the measurements of what `next` asked for."""
+        for search, tried, measured in zip(self._searches, crfs, values, strict=True):
+            if tried:
+                search.learn(tried, measured)
+
+    def tuned(self) -> tuple[Recipe, tuple[str, ...]]:
+        """Return the recipe with the qualities found, and what the user should know of them."""
+        pairs = tuple(zip(self._recipe.renditions, self._searches, strict=True))
+        renditions = tuple(msgspec.structs.replace(rendition, crf=search.best) for rendition, search in pairs)
+        missed = [
+            f"{rendition.name}: {search.reached:.4g}"
+            for rendition, search in pairs
+            if not search.met and search.reached is not None
+        ]
+        warnings: tuple[str, ...] = ()
+        if missed:
+            what = {"ssim": "SSIM", "xpsnr": "XPSNR in dB"}.get(self.metric, self.metric)
+            tried = f"The target quality was not reached; the best that was tried gave, as {what}, "
+            warnings = (f"{tried}{', '.join(missed)}.",)
+        return msgspec.structs.replace(self._recipe, renditions=renditions), warnings

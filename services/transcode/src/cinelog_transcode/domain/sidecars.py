@@ -14,6 +14,7 @@ def encoded_rendition(name: str, sidecar: Sidecar) -> EncodedRendition:
         name=name,
         init_hash=sidecar.init_hash,
         size_bytes=sum(part.size_bytes for part in sidecar.parts),
+        quality=sidecar.quality,
         peak_bps=max((_bits_per_second(part, sidecar.timescale) for part in sidecar.parts), default=0),
     )
 

@@ -20,6 +20,8 @@ class EncodeTask(Value, frozen=True, kw_only=True):
     thumbnail_width: int = 320
     salvage: bool = False
     """Whether to deliver what can be decoded, and to say what could not, rather than fail."""
+    metric: str = ""
+    """What of the result is measured; empty for nothing."""
 
 
 class PartReport(Value, frozen=True, kw_only=True):
@@ -40,6 +42,8 @@ class RenditionReport(Value, frozen=True, kw_only=True):
     init: bytes
     init_hash: str
     parts: tuple[PartReport, ...]
+    quality: float | None = None
+    """If it was asked for, and there were pictures enough."""
 
     @property
     def size_bytes(self) -> int:
@@ -68,21 +72,23 @@ class UnitReport(Value, frozen=True, kw_only=True, tag="unit"):
 
 
 class QualityTask(Value, frozen=True, kw_only=True):
-    """Measure how alike some frames of these bundles are after encoding at each quality."""
+    """Measure how alike some frames of these bundles are after encoding them at some qualities."""
 
     bundles: tuple[str, ...]
     recipe: Recipe
-    crfs: tuple[int, ...]
-    frames: int = 24
-    """At most so many consecutive frames taken from the middle of each bundle."""
+    crfs: tuple[tuple[int, ...], ...]
+    """By rendition: the qualities to try."""
+    metric: str = "ssim"
+    frames: int | None = None
+    """So many are compared at most, of all bundles together; None for a twentieth of these bundles."""
     threads: int = 1
     max_pixels: int = 1 << 26
 
 
 class QualityReport(Value, frozen=True, kw_only=True, tag="quality"):
-    """Mean SSIM over all sampled frames of the largest rendition, in the order of the task's qualities."""
+    """Means over all sampled frames, in the order of the task's renditions and qualities."""
 
-    ssim: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
 
 
 class TaskFailed(Value, frozen=True, kw_only=True, tag="failed"):
