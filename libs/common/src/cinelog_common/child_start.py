@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cinelog_common import child_channel
+from cinelog_common.priorities import forgo_realtime
 
 _PR_SET_PDEATHSIG = 1
 
@@ -65,6 +66,7 @@ def _obey(options: dict[str, Any]) -> None:
             bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
             resource.setrlimit(_LIMITS[name], (bound, bound))
     os.nice(options["nice"])
+    forgo_realtime()
     # If memory runs out, a child that can be started again should go before its parent.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from cinelog_common.priorities import forgo_realtime
 
 if TYPE_CHECKING:
     from cinelog_testkit.kafka import KafkaServer
@@ -21,6 +22,11 @@ _PACKAGES = (
     "storage",
 )
 pytest.register_assert_rewrite(*(f"cinelog_{each}.testing" for each in (*_PACKAGES, "gateway")))
+
+
+def pytest_configure() -> None:
+    """Let no encoder that a test opens here take the machine from the servers beside it."""
+    forgo_realtime(children=False)
 
 
 @pytest.fixture(scope="session")

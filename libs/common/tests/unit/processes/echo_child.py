@@ -10,7 +10,7 @@ import time
 from cinelog_common.child_channel import Channel, Send, serve
 
 
-def handle(frame: bytes, send: Send) -> None:  # noqa: C901 - a flat table of what it can be told
+def handle(frame: bytes, send: Send) -> None:  # noqa: C901, PLR0912 - a flat table of what it can be told
     word, _, rest = frame.partition(b" ")
     match word:
         case b"echo":
@@ -36,6 +36,13 @@ def handle(frame: bytes, send: Send) -> None:  # noqa: C901 - a flat table of wh
         case b"limits":
             values = [resource.getrlimit(each)[0] for each in (resource.RLIMIT_AS, resource.RLIMIT_NOFILE)]
             send(repr((values, os.nice(0), os.environ.get("COLOUR"))).encode())
+        case b"realtime":
+            try:
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            except PermissionError:
+                send(b"refused")
+            else:
+                send(b"taken")
         case b"wall":
             os.write(Channel()._sink, b"\xff\xff\xff\xff")
         case b"flood":

@@ -129,6 +129,16 @@ def test_killing_a_child_takes_its_own_children_along() -> None:
     within(work())
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_FIFO"), reason="no real-time scheduling here")
+def test_a_child_cannot_take_the_machine_for_itself() -> None:
+    async def work() -> bytes:
+        async with await Child.start("echo_child") as child:
+            await child.send(b"realtime")
+            return await child.receive()
+
+    assert asyncio.run(work()) == b"refused"
+
+
 def test_limits_niceness_and_environment_reach_the_child() -> None:
     async def work() -> None:
         limits = ChildLimits(address_space_bytes=1 << 31, open_files=64, cpu_s=50)
