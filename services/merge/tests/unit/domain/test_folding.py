@@ -67,7 +67,7 @@ def folded(placed: list[tuple[int, Event]]) -> LedgerState | None:
     return state
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_order_and_any_repetition_gives_the_same_state(data: Any) -> None:
     events = LIFE + [in_run(event, 2) for event in data.draw(st.lists(st.sampled_from(LIFE), max_size=4))]
