@@ -1,6 +1,8 @@
 """A site for members: cookies open it, and are found nowhere afterwards. A page's formats are chosen from."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,6 +67,35 @@ def test_cookies_let_a_member_in_and_are_kept_nowhere(
     assert done.code == 0, done.err
     assert view(done.path("mp4")).numbers == list(range(50))
     assert SECRET not in done.err + done.out
+    kept = [path for path in out.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert kept == []
+
+
+@pytest.fixture
+def browser_profile(tmp_path: Path) -> Path:
+    """A folder as Firefox keeps one, with a member's cookie."""
+    folder = tmp_path / "profile"
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "cookies.sqlite")) as database, database:
+        database.execute(
+            "CREATE TABLE moz_cookies (id INTEGER PRIMARY KEY, originAttributes TEXT NOT NULL DEFAULT '',"
+            " name TEXT, value TEXT, host TEXT, path TEXT, expiry INTEGER, isSecure INTEGER)"
+        )
+        row = ("session", SECRET, "127.0.0.1", "/", 4_000_000_000, 0)
+        database.execute(
+            "INSERT INTO moz_cookies (name, value, host, path, expiry, isSecure) VALUES (?, ?, ?, ?, ?, ?)",
+            row,
+        )
+    return folder
+
+
+def test_a_browsers_cookies_let_a_member_in(members: str, browser_profile: Path, out: Path) -> None:
+    words = ("run", f"{members}/page.html", "--out", out, "--preset", "ultrafast", "--json")
+
+    done = cinelog(*words, "--cookies-from-browser", f"firefox:{browser_profile}")
+
+    assert done.code == 0, done.err
+    assert view(done.path("mp4")).numbers == list(range(50))
     kept = [path for path in out.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
     assert kept == []
 
