@@ -104,6 +104,7 @@ def limits(settings: Settings) -> Limits:
     return Limits(
         pixels=settings.max_pixels,
         duration_s=settings.max_duration_s,
+        frames=settings.max_frames,
         streams=settings.max_streams,
         units=settings.max_units,
         sounds=settings.max_sounds,

@@ -21,6 +21,8 @@ class Settings(SettingsBase):
     max_pixels: int = Field(default=8192 * 4320, ge=1)
     """Pixels of one picture."""
     max_duration_s: float = Field(default=24 * 3600.0, gt=0)
+    max_frames: int = Field(default=24 * 3600 * 240, ge=1)
+    """Pictures of one source."""
     max_streams: int = Field(default=64, ge=1)
     max_sounds: int = Field(default=8, ge=1, le=16)
     """Sound tracks of one source that are used: each is a whole encode."""

@@ -390,7 +390,14 @@ def test_a_picture_that_nobody_can_size_is_refused(films: Any, media: Any, tmp_p
 def test_limits_are_kept(films: Any, media: Any, tmp_path: Path) -> None:
     path = films.make("closed.mp4")
 
-    for limits in (Limits(pixels=100), Limits(duration_s=0.5), Limits(streams=1), Limits(units=1)):
+    tight = (
+        Limits(pixels=100),
+        Limits(duration_s=0.5),
+        Limits(frames=10),
+        Limits(streams=1),
+        Limits(units=1),
+    )
+    for limits in tight:
         with pytest.raises(PermanentError) as caught:
             media.demux([path], tmp_path, limits=limits)
         assert caught.value.category == Category.LIMIT_EXCEEDED

@@ -40,6 +40,7 @@ class Demuxing:
         self._ask = ask
         self._tell = tell
         self._warnings: list[str] = []
+        self._pictures = 0
         self._files: list[ArrivingFile] = []
         self._opened: list[Opened] = []
         self._voices: list[tuple[Opened, AudioStream]] = []
@@ -135,6 +136,7 @@ class Demuxing:
             elif role != VIDEO:
                 ears[role].add(packet)
             elif eye is not None:
+                self._count_picture()
                 eye.add(as_packet(packet), spliced=spliced, stream=packet.stream)
             for ear in ears:
                 ear.follow(eye)
@@ -142,6 +144,11 @@ class Demuxing:
         for source in sources:
             self._warnings += source.check_whole()
         self._finish(eye, ears)
+
+    def _count_picture(self) -> None:
+        self._pictures += 1
+        if self._pictures > self._order.limits.frames:
+            raise refusals.over_limit(f"more than {self._order.limits.frames} pictures")
 
     def _check_length(self, parts: Sequence[Eye | Ear]) -> None:
         # Streams do not say beforehand how long they are.

@@ -13,6 +13,8 @@ class Limits(Value, frozen=True, kw_only=True):
 
     pixels: int = 8192 * 4320
     duration_s: float = 24 * 3600.0
+    frames: int = 24 * 3600 * 240
+    """Pictures of the film."""
     streams: int = 64
     units: int = 20_000
     sounds: int = 8
