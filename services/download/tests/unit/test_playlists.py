@@ -1,7 +1,13 @@
+import contextlib
+import time
+
 import pytest
 from cinelog_common.errors import Category, PermanentError
-from cinelog_download.domain.pieces import Key, Piece
-from cinelog_download.domain.playlists import Voice, best_variant, recording
+from cinelog_download.adapters.hls import best_variant, recording
+from cinelog_download.domain.pieces import MAX_PIECES, Key, Piece
+from cinelog_download.domain.playlists import Voice
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 BASE = "https://cdn.example/v/list.m3u8?sig=1"
 
@@ -206,3 +212,126 @@ def test_a_discontinuity_begins_another_stretch_with_its_header() -> None:
         ("e", None),
     ]
     assert found.duration_s == 20.0
+
+
+def test_a_header_is_encrypted_with_the_key_that_is_named_before_it() -> None:
+    key = '#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x01'
+    plain = playlist('#EXT-X-MAP:URI="i"', key, "#EXTINF:4,", "a", "#EXT-X-ENDLIST")
+    hidden = playlist(key, '#EXT-X-MAP:URI="i"', "#EXTINF:4,", "a", "#EXT-X-ENDLIST")
+
+    found = [[each.key is None for each in recording(text, BASE).pieces] for text in (plain, hidden)]
+
+    assert found == [[True, False], [False, False]]
+
+
+def test_what_is_of_no_use_cannot_break_a_playlist() -> None:
+    text = playlist(
+        "#EXT-X-TARGETDURATION:4.004",
+        "#EXT-X-PROGRAM-DATE-TIME:yesterday",
+        "#EXT-X-DATERANGE:ID",
+        "#EXT-X-PART:DURATION",
+        "#EXT-X-START:TIME-OFFSET=soon",
+        "#EXTINF:4,",
+        "a.ts",
+        "#EXT-X-ENDLIST",
+        "#EXT-X-VERSION",
+        "#EXTINF:4,",
+    )
+
+    assert [each.url for each in recording(text, BASE).pieces] == ["https://cdn.example/v/a.ts"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#EXTINF:four,",
+        "#EXTINF",
+        "#EXT-X-MEDIA-SEQUENCE:x",
+        "#EXT-X-MEDIA-SEQUENCE",
+        "#EXT-X-MEDIA-SEQUENCE:" + "9" * 5000,
+        "#EXT-X-MEDIA-SEQUENCE:" + "9" * 60,
+        "#EXT-X-MEDIA-SEQUENCE:-1",
+        "#EXT-X-BYTERANGE:-5@x",
+        "#EXT-X-BYTERANGE",
+        "#EXT-X-BYTERANGE:" + "9" * 5000,
+        "#EXT-X-KEY:METHOD",
+        "#EXT-X-MAP",
+        "#EXT-X-MAP:=",
+        '#EXT-X-MAP:URI="http://[/"',
+        "#EXT-X-MAP:" + "A=B," * 20_000,
+        "http://[/",
+        "a" * 100_000,
+    ],
+)
+def test_a_line_that_cannot_be_read_is_a_malformed_playlist(line: str) -> None:
+    text = playlist('#EXT-X-KEY:METHOD=AES-128,URI="k"', "#EXTINF:4,", line, "a", "#EXT-X-ENDLIST")
+
+    with pytest.raises(PermanentError) as caught:
+        recording(text, BASE)
+
+    assert caught.value.category is Category.NOT_MEDIA
+
+
+@pytest.mark.parametrize("value", ["BANDWIDTH=inf", "BANDWIDTH=x", "BANDWIDTH=1,RESOLUTION=1xZ"])
+def test_a_variant_that_cannot_be_read_is_a_malformed_playlist(value: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        best_variant(playlist(f"#EXT-X-STREAM-INF:{value}", "a.m3u8"), BASE)
+
+    assert caught.value.category is Category.NOT_MEDIA
+
+
+@pytest.mark.parametrize(
+    "text", ["#EXTINF:4,\na\n" * (MAX_PIECES + 1), "\n" * (16 << 20), "#EXT-X-BYTERANGE:1\na\n" * 150_000]
+)
+def test_a_playlist_that_is_too_long_is_refused(text: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        recording("#EXTM3U\n" + text, BASE)
+
+    assert caught.value.category is Category.LIMIT_EXCEEDED
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=40),
+            st.builds(
+                "{}:{}".format,
+                st.sampled_from(
+                    [
+                        "#EXTINF",
+                        "#EXT-X-BYTERANGE",
+                        "#EXT-X-KEY",
+                        "#EXT-X-MAP",
+                        "#EXT-X-MEDIA-SEQUENCE",
+                        "#EXT-X-STREAM-INF",
+                        "#EXT-X-SESSION-KEY",
+                        "#EXT-X-MEDIA",
+                        "#EXT-X-DISCONTINUITY",
+                    ]
+                ),
+                st.text(alphabet="0123456789@=,\"'.-xURIMETHODBAND \u2028\ufffd", max_size=40),
+            ),
+            st.just('#EXT-X-MAP:URI="i"'),
+            st.just("#EXT-X-ENDLIST"),
+        ),
+        max_size=12,
+    )
+)
+def test_whatever_comes_is_read_or_refused(lines: list[str]) -> None:
+    for read in (best_variant, recording):
+        with contextlib.suppress(PermanentError):
+            read(playlist(*lines), BASE)
+
+
+def test_many_keys_take_no_longer_than_many_segments() -> None:
+    distinct = "".join(
+        f'#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x{n:x}\n#EXTINF:1,\na\n' for n in range(20_000)
+    )
+    begun = time.process_time()
+
+    found = recording(f"#EXTM3U\n{distinct}#EXT-X-ENDLIST\n", BASE)
+
+    assert len(found.pieces) == 20_000
+    # Each compared with all others, as the library does by itself, takes half a minute.
+    assert time.process_time() - begun < 8

@@ -1,16 +1,18 @@
 """Recordings that come in pieces: what their playlists and manifests lead to."""
 
+import asyncio
 from typing import Final
 
 import msgspec
 
 from cinelog_download.adapters.documents import read_whole
+from cinelog_download.adapters.hls import best_variant, recording
 from cinelog_download.adapters.http import HttpClient
 from cinelog_download.domain.headers import HttpRequest, for_another
 from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.manifests import Stream, streams
 from cinelog_download.domain.pieces import Recording
-from cinelog_download.domain.playlists import Variant, best_variant, recording
+from cinelog_download.domain.playlists import Variant
 from cinelog_download.ports import Input, Subtitle
 
 _MAX_PLAYLIST_BYTES: Final = 16 << 20
@@ -36,9 +38,9 @@ class HlsPlaylists:
             PermanentError: As for `ports.Resolver.resolve`.
         """
         text, url = await self._text(request)
-        variant = best_variant(text, url)
+        variant = await asyncio.to_thread(best_variant, text, url)
         if variant is None:
-            found = recording(text, url)
+            found = await asyncio.to_thread(recording, text, url)
             return (msgspec.structs.replace(_input(request, "both"), recording=found),), found.duration_s
         self.subtitles = tuple(
             Subtitle(
@@ -67,11 +69,12 @@ class HlsPlaylists:
 
         Raises:
             TransientError: As for `ports.Resolver.resolve`.
-            PermanentError: As for `domain.playlists.recording`.
+            PermanentError: As for `adapters.hls.recording`.
         """
         request = HttpRequest(url=wanted.url, headers=wanted.headers, cookies=wanted.cookies)
         text, url = await self._text(request)
-        return recording(text, url)
+        # A long one takes seconds, which everything else must not wait for.
+        return await asyncio.to_thread(recording, text, url)
 
     async def _text(self, request: HttpRequest) -> tuple[str, str]:
         data, url = await read_whole(self._client, request, most=_MAX_PLAYLIST_BYTES, what="playlist")

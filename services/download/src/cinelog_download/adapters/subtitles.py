@@ -8,9 +8,9 @@ from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_common.objects.errors import of_the_system
 
 from cinelog_download.adapters.documents import read_whole
+from cinelog_download.adapters.hls import recording
 from cinelog_download.adapters.http import HttpClient
 from cinelog_download.domain.headers import HttpRequest, for_another
-from cinelog_download.domain.playlists import recording
 from cinelog_download.domain.webvtt import is_webvtt, joined
 from cinelog_download.ports import Subtitle
 
@@ -53,7 +53,7 @@ class SubtitleFetcher:
 
     async def _segments(self, request: HttpRequest, playlist: str, url: str) -> bytes:
         """Return what a playlist lists as one file."""
-        pieces = recording(playlist, url).pieces
+        pieces = (await asyncio.to_thread(recording, playlist, url)).pieces
         if len(pieces) > _MAX_SEGMENTS or any(each.key or each.start is not None for each in pieces):
             raise _unknown()
         turns, left = asyncio.Semaphore(_SEGMENTS_AT_A_TIME), _MAX_BYTES
