@@ -217,3 +217,17 @@ def test_similarity_falls_as_the_quality_number_grows(unit: EncodeTask) -> None:
     best, middle, worst = asyncio.run(scenario())
 
     assert 1.0 >= best > middle > worst > 0.3
+
+
+def test_a_metric_that_is_not_in_the_library_is_refused_by_name(unit: EncodeTask) -> None:
+    async def scenario() -> None:
+        meter = ChildQualityMeter(ChildSettings(size=1))
+        try:
+            await meter.measure(
+                QualityTask(bundles=(unit.bundle,), recipe=unit.recipe, crfs=((30,),), metric="vmaf")
+            )
+        finally:
+            await meter.close()
+
+    with pytest.raises(PermanentError, match="cannot measure VMAF"):
+        asyncio.run(scenario())

@@ -3,8 +3,8 @@
 Decoding can only begin at a keyframe, so what may cost a twentieth of the unit's decoding must be its
 beginning, which is better than the rest, and by how much depends on the encoder. Where the encoder
 tells the squared error of every picture (x264 and libvpx do, for next to nothing), the sample is
-carried over to the whole unit by it: over pictures of one kind, what SSIM lacks grows as the squared
-error does, and XPSNR as PSNR does. Of other encoders the value is that of the beginning.
+carried over to the whole unit by it: over pictures of one kind, what a metric lacks follows the
+squared error. Of other encoders the value is that of the beginning.
 """
 
 import av

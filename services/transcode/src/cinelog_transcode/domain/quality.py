@@ -1,7 +1,7 @@
 """Looking for the constant quality that reaches a target: which to try next, and what to settle on."""
 
+import math
 from collections.abc import Mapping, Sequence
-from math import log10
 
 import msgspec
 from cinelog_common.contract.quality import QualityGoal
@@ -12,6 +12,9 @@ SHARE = 20
 """At most every twentieth picture of a unit is looked at: 5 %."""
 MOST_OF_A_RESULT = 8
 """So many pictures of each rendition are kept at most until the encoder has given them out."""
+_FOLLOWS = 0.8
+"""What a metric lacks grows with the squared error to this power: of 0 to 1 the best fit, by x264's fast
+presets at crf 19 to 31; with it the mean of a unit came out at most 0.004 SSIM, or 0.7 dB XPSNR, off."""
 _TOLERANCES = {"ssim": 0.0005, "xpsnr": 0.05}
 _PROBES = 3
 
@@ -49,13 +52,13 @@ def carried_over(metric: str, values: Mapping[int, float], errors: Mapping[int, 
     if len(own) < len(values):
         return mean
     if metric == "ssim":
-        lacking = (1 - mean) * (sum(every) / len(every)) / (sum(own) / len(own))
+        lacking = (1 - mean) * math.pow(sum(every) / len(every) / (sum(own) / len(own)), _FOLLOWS)
         return max(0.0, 1 - lacking)
-    return mean + _decibels(every) - _decibels(own)
+    return mean + _FOLLOWS * (_decibels(every) - _decibels(own))
 
 
 def _decibels(errors: Sequence[int]) -> float:
-    return -sum(10 * log10(error) for error in errors) / len(errors)
+    return -sum(10 * math.log10(error) for error in errors) / len(errors)
 
 
 def sampled(pictures: int, most: int) -> int:
