@@ -12,6 +12,9 @@ from cinelog_common.contract.values import Value
 JITTER_S = 0.02
 """Timestamps wander by less than this where a container rounds them; more is a gap or an overlap."""
 
+LEAST = 0.1
+"""Of the wanted length: so short may a fragment be. The picture's first unit is an eighth of it at least."""
+
 
 class Step(Value, frozen=True, kw_only=True):
     """What to do with a piece of sound: first so much silence, then drop so many of its samples."""
@@ -56,7 +59,7 @@ def next_cut(last: int, cuts: PictureCuts, grid: Grid) -> int | None:
 
     Depends on the cuts alone, not on when they became known.
     """
-    index = bisect_right(cuts.at, last + grid.step // 4)
+    index = bisect_right(cuts.at, last + int(grid.step * LEAST))
     if index < len(cuts.at) and cuts.at[index] - last <= grid.longest:
         return cuts.at[index]
     settled = cuts.floor is None or cuts.floor - last > grid.longest or index < len(cuts.at)
