@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cinelog_common.priorities import forgo_realtime
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from cinelog_testkit.kafka import KafkaServer
@@ -25,8 +26,10 @@ pytest.register_assert_rewrite(*(f"cinelog_{each}.testing" for each in (*_PACKAG
 
 
 def pytest_configure() -> None:
-    """Let no encoder that a test opens here take the machine from the servers beside it."""
+    """Let no encoder that a test opens here take the machine, and no property fail because others have it."""
     forgo_realtime(children=False)
+    settings.register_profile("cinelog", deadline=None)
+    settings.load_profile("cinelog")
 
 
 @pytest.fixture(scope="session")
