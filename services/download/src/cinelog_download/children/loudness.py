@@ -26,22 +26,24 @@ class Meter:
 
     def __init__(self, voice: Voice) -> None:
         self._chain = _Chain(voice, (("ebur128", "metadata=1:peak=true"),))
-        self._said: dict[str, str] = {}
+        self._last: AudioFrame | None = None
 
     def add(self, frame: AudioFrame) -> None:
         """Take the next samples; the frame stays as it is."""
         for measured in self._chain.through(frame):
-            self._said = dict(measured.metadata)
+            self._last = measured
 
     def result(self) -> Loudness | None:
         """Return what was measured so far; None for silence and for less than can be measured."""
-        integrated = _number(self._said.get("lavfi.r128.I"))
-        peak = _number(self._said.get("lavfi.r128.true_peak"))
+        # What the filter says last is of all that it heard.
+        said = dict(self._last.metadata) if self._last is not None else {}
+        integrated = _number(said.get("lavfi.r128.I"))
+        peak = _number(said.get("lavfi.r128.true_peak"))
         if integrated is None or integrated <= _SILENCE_LUFS or not peak:
             return None
         return Loudness(
             integrated_lufs=round(integrated, 2),
-            range_lu=round(_number(self._said.get("lavfi.r128.LRA")) or 0.0, 2),
+            range_lu=round(_number(said.get("lavfi.r128.LRA")) or 0.0, 2),
             true_peak_dbtp=round(20 * math.log10(peak), 2),
         )
 
