@@ -36,7 +36,12 @@ def standalone_services(
             # Not said here, the environment has its say.
             **({} if settings.limit_rate is None else {"limit_rate": settings.limit_rate}),
         },
-        "transcode": {"slots": settings.slots, "nice": settings.nice},
+        "transcode": {
+            "slots": settings.slots,
+            "nice": settings.nice,
+            # Without a host there is one job, which comes at once.
+            "warm": settings.host is None,
+        },
         "storage": {},
     }
     services = [build(name, platform, **values) for name, values in overrides.items()]

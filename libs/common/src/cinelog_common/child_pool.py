@@ -23,6 +23,7 @@ class ChildPool:
         self._slots = asyncio.Semaphore(size)
         self._idle: dict[Child, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._busy = 0
         self._closed = False
 
     @contextlib.asynccontextmanager
@@ -33,13 +34,18 @@ class ChildPool:
         exception, a cancellation included, the child is killed: nobody knows what it is doing.
         """
         async with self._slots:
-            child = self._warm() or await self._start()
+            self._busy += 1
             try:
-                yield child
-            except BaseException:
-                await child.kill()
-                raise
-            await self._keep(child)
+                async with self._kept_if_sound() as child:
+                    yield child
+            finally:
+                self._busy -= 1
+
+    async def warm(self, count: int) -> None:
+        """Start children until `count` are there, so that the first tasks need not wait for imports."""
+        while not self._closed and self._busy + len(self._idle) < count:
+            async with self._slots:
+                await self._keep(await self._start())
 
     async def close(self) -> None:
         """End the idle children; those handed out end when they come back."""
@@ -59,11 +65,21 @@ class ChildPool:
         """Close the pool."""
         await self.close()
 
+    @contextlib.asynccontextmanager
+    async def _kept_if_sound(self) -> AsyncIterator[Child]:
+        child = self._idle_one() or await self._start()
+        try:
+            yield child
+        except BaseException:
+            await child.kill()
+            raise
+        await self._keep(child)
+
     async def _start(self) -> Child:
         options = self._options
         return await Child.start(self._module, env=options.env, limits=options.limits, nice=options.nice)
 
-    def _warm(self) -> Child | None:
+    def _idle_one(self) -> Child | None:
         while self._idle:
             # The last one that came back: the others can go idle long enough to end.
             child, timer = self._idle.popitem()

@@ -56,8 +56,7 @@ class TranscodeService:
         """
         scratch, own = self._scratch.parent, f"{self._platform.worker}."
         await asyncio.to_thread(sweep, scratch, before=self._abandoned(), keep=own)
-        filling = self._book.fill(prove(tables_of_pool(self._settings.pool)))
-        self._tasks = [asyncio.create_task(filling, name="transcode.proofs")]
+        self._tasks = [asyncio.create_task(self._prepare(), name="transcode.proofs")]
         try:
             await self._worker.start()
         except BaseException:
@@ -77,6 +76,11 @@ class TranscodeService:
     def ready(self) -> bool:
         """Whether work is taken, and at least one encoder works."""
         return self._worker.ready() and any(proof.usable for proof in self._proofs)
+
+    async def _prepare(self) -> None:
+        await self._book.fill(prove(tables_of_pool(self._settings.pool)))
+        if self._settings.warm:
+            await self._encoder.warm(self._slots)
 
     def _handlers(self) -> Handlers:
         settings, platform = self._settings, self._platform

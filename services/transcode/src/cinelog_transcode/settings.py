@@ -20,6 +20,8 @@ class Settings(SettingsBase):
     """An encoder that reports nothing for so long is ended, and its unit tried again."""
     child_idle_s: float = Field(default=30.0, gt=0)
     """Encoder processes are kept warm for so long."""
+    warm: bool = False
+    """Start the encoder processes at once: worth their memory where a job is sure to come."""
     nice: int = Field(default=5, ge=0, le=19)
     """How far encoders stand back, so that the log and the download stay quick."""
     max_pixels: int = Field(default=1 << 26, ge=1 << 12)

@@ -22,6 +22,32 @@ def test_a_pool_reuses_a_warm_child() -> None:
     within(work())
 
 
+def test_a_pool_that_was_warmed_hands_out_what_was_started_before() -> None:
+    async def work() -> None:
+        async with ChildPool("echo_child", size=3) as pool:
+            async with pool.child() as busy:
+                await pool.warm(2)
+                async with pool.child() as warmed:
+                    pids = {busy.pid, warmed.pid}
+            await pool.warm(2)
+            async with pool.child() as one, pool.child() as other:
+                assert {one.pid, other.pid} == pids
+
+    within(work())
+
+
+def test_a_pool_that_is_closed_is_not_warmed() -> None:
+    async def work() -> None:
+        pool = ChildPool("echo_child", size=2)
+        await pool.close()
+
+        await pool.warm(2)
+
+        assert not pool._idle
+
+    within(work())
+
+
 def test_a_pool_never_runs_more_children_than_its_size() -> None:
     async def work() -> None:
         taken: set[int] = set()

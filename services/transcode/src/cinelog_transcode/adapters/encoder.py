@@ -79,6 +79,10 @@ class ChildEncoder:
         assert isinstance(report, UnitReport)
         return report
 
+    async def warm(self, count: int) -> None:
+        """Start children before there is work for them."""
+        await self._pool.warm(count)
+
     async def close(self) -> None:
         """End the warm children."""
         await self._pool.close()

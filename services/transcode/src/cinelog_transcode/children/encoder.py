@@ -5,6 +5,7 @@ import msgspec
 from cinelog_common.child_channel import Send, serve
 from cinelog_common.clock import SystemClock
 from cinelog_common.errors import CinelogError
+from cinelog_common.memory import keep_freed_memory
 from cinelog_common.objects.errors import of_the_system
 
 from cinelog_transcode.children.units import encode_unit
@@ -38,4 +39,5 @@ def handle(frame: bytes, send: Send) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     serve(handle)
