@@ -32,7 +32,8 @@ def part(start: int, end: int, size: int = 10) -> SegmentPart:
 
 
 @pytest.mark.parametrize(
-    ("cores", "slots", "in_hand", "threads"), [(8, 8, 1, 8), (8, 8, 2, 1), (8, 3, 5, 2), (1, 4, 4, 1)]
+    ("cores", "slots", "in_hand", "threads"),
+    [(8, 8, 1, 8), (8, 8, 2, 4), (8, 8, 8, 1), (8, 3, 5, 2), (1, 4, 4, 1), (2, 2, 0, 2)],
 )
 def test_slots_share_the_cores_unless_one_is_alone(
     cores: int, slots: int, in_hand: int, threads: int
