@@ -40,6 +40,7 @@ AS_IT_IS = tuple(name for name in WISHES if name.endswith("as it is") and not na
 OTHERS = tuple(
     name for name in WISHES if name.endswith((" as hevc", " as hls", " as ladder", " as webm", " as av1"))
 )
+AT_FIELD_RATE = tuple(name for name in WISHES if name.endswith(" at field rate"))
 SALVAGED = tuple(name for name in WISHES if name.endswith(" salvaged"))
 TONE_MAPPED = frozenset({"hdr10.mp4"})
 OTHER_SIZE = frozenset({"parameter-change.ts"})
@@ -101,7 +102,9 @@ def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def shown_by_source(corpus: Corpus, name: str, size: tuple[int, int] | None) -> list[Shown]:
-    deinterlaced = name.startswith("interlaced")
+    deinterlaced = None
+    if name.startswith("interlaced"):
+        deinterlaced = "send_field" if name in AT_FIELD_RATE else "send_frame"
     return pictures_of(corpus.source(name), deinterlaced=deinterlaced, size=size)
 
 
@@ -133,6 +136,22 @@ def test_the_result_shows_exactly_the_pictures_of_the_source(corpus: Corpus, nam
     if name not in TONE_MAPPED:
         errors = [error_between(one.pixels, other.pixels) for one, other in zip(result, source, strict=True)]
         assert max(errors) < MORE_OR_LESS.get(name, PIXEL_ERROR), errors
+
+
+@pytest.mark.parametrize("name", AT_FIELD_RATE)
+def test_at_field_rate_the_result_shows_a_picture_of_every_field(corpus: Corpus, name: str) -> None:
+    frames = pictures_of(corpus.source(name))
+    whole = shown_by_source(corpus, name, None)
+
+    result = pictures_of(corpus.result(name))
+
+    assert times(result) == times(whole)
+    assert len(result) == 2 * len(frames)
+    assert set(np.diff(times(result))) == {Fraction(1, 50)}
+    errors = [error_between(one.pixels, other.pixels) for one, other in zip(result, whole, strict=True)]
+    assert max(errors) < MORE_OR_LESS["interlaced-mpeg2.ts"], errors
+    [mp4] = [output for output in corpus.status(name).outputs if output.kind == "mp4"]
+    assert mp4.frames == len(result)
 
 
 @pytest.mark.parametrize("name", ENCODED)

@@ -66,6 +66,11 @@ _DECORATORS = (
         help="Of a source that is partly broken: refuse it, or deliver what can be shown.",
     ),
     click.option(
+        "--field-rate",
+        is_flag=True,
+        help="Of an interlaced source: a picture of each field, 50 a second of 25 frames.",
+    ),
+    click.option(
         "--verify",
         type=click.Choice(("seams", "full")),
         default="seams",
@@ -141,6 +146,7 @@ def chosen(values: dict[str, Any], *, destination: str | None = None) -> Options
         segment_s=values["segment"],
         verify=values["verify"],
         on_damage=values["on_damage"],
+        field_rate=values["field_rate"],
         target_ssim=values["target_ssim"],
         target_xpsnr=values["target_xpsnr"],
         measure_quality=values["measure_quality"],

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 from av.codec.context import CodecContext, Flags
+from av.filter import Graph
+from av.video.frame import VideoFrame
 from cinelog_fastio import DISCARD, KEYFRAME, Packet
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
-from cinelog_transcode.children.pictures import PictureGraph, Shape
+from cinelog_transcode.children.pictures import PictureGraph, Shape, Weave
 from cinelog_transcode.children.units import DamagedError, encode_unit
 from cinelog_transcode.domain.tasks import EncodeTask
 
@@ -153,7 +155,10 @@ def test_a_salvaged_unit_has_the_length_and_the_parts_that_it_should(
     assert f"should show 60 frames, but {min(kept, report.frames)}" in report.warnings[0]
 
 
-def test_deinterlacing_with_neighbours_equals_that_of_the_whole_file(studio: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("weave", "finer"), [(Weave.FRAMES, 1), (Weave.FIELDS, 2)])
+def test_deinterlacing_with_neighbours_equals_that_of_the_whole_file(
+    studio: Any, weave: Weave, finer: int
+) -> None:
     context: Any = CodecContext.create("mpeg2video", "w")
     context.width, context.height, context.pix_fmt = 320, 240, "yuv420p"
     context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
@@ -183,7 +188,7 @@ def test_deinterlacing_with_neighbours_equals_that_of_the_whole_file(studio: Any
     def pictures(some: tuple[Packet, ...]) -> dict[int, bytes]:
         fields = BundleDecoder(footage.parameters, DecoderOptions())
         shape = Shape(width=320, height=240, pixel_format="yuv420p", color_range=1)
-        graph = PictureGraph((shape,), Fraction(1, 25), deinterlace=True)
+        graph = PictureGraph((shape,), Fraction(1, 25), weave)
         decoded = [f for p in some for f in fields.decode(p)] + list(fields.flush())
         assert all(frame.interlaced_frame for frame in decoded)
         out = [p.frame for f in decoded for p in graph.push(f)] + [p.frame for p in graph.flush()]
@@ -193,8 +198,30 @@ def test_deinterlacing_with_neighbours_equals_that_of_the_whole_file(studio: Any
     first = next(at for at, p in enumerate(made) if p.flags & KEYFRAME and p.pts and p.pts >= 10)
     part = pictures(made[first:])
 
-    assert sorted(whole) == list(range(30))
+    assert sorted(whole) == list(range(30 * finer))
     begin = made[first].pts
     assert begin is not None
-    inside = [pts for pts in whole if pts > begin + 2]
+    inside = [pts for pts in whole if pts > (begin + 2) * finer]
     assert all(whole[pts] == part[pts] for pts in inside)
+
+
+def interlaced(width: int, height: int) -> VideoFrame:
+    marking = Graph()
+    source = marking.add("buffer", video_size=f"{width}x{height}", pix_fmt="yuv420p", time_base="1/25")
+    sink = marking.add("buffersink")
+    marking.link_nodes(source, marking.add("setfield", "tff"), sink).configure()
+    source.push(VideoFrame(width, height, "yuv420p"))
+    frame = sink.pull()
+    assert isinstance(frame, VideoFrame)
+    return frame
+
+
+def test_a_lone_interlaced_frame_is_one_picture_though_it_has_two_fields() -> None:
+    shape = Shape(width=64, height=48, pixel_format="yuv420p", color_range=1)
+    graph = PictureGraph((shape,), Fraction(1, 25), Weave.FIELDS)
+    frame = interlaced(64, 48)
+    frame.pts, frame.time_base = 7, Fraction(1, 25)
+
+    shown = [*graph.push(frame), *graph.flush()]
+
+    assert [picture.frame.pts for picture in shown] == [14]

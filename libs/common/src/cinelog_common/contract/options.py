@@ -83,6 +83,8 @@ class Settled(Value, frozen=True, kw_only=True):
     salvage: bool
     quality: QualityGoal | None = None
     """What is measured of the picture; None for nothing."""
+    field_rate: bool = False
+    """Whether each field of an interlaced source becomes a picture."""
     subtitles: str = "none"
     """`all`, `none` or languages, as in `Options`; `none` where the result can hold no text."""
 
@@ -131,6 +133,7 @@ def settle(options: Options, *, vendors: Collection[str] | None = None) -> Settl
         verify=options.verify,
         salvage=options.on_damage == "salvage",
         quality=_quality(options),
+        field_rate=options.field_rate,
         subtitles=_subtitles(options, containers),
     )
 
@@ -221,6 +224,11 @@ def _refuse_picture_options(options: Options) -> None:
                 f"The profile {options.profile!r} does not encode the picture, so {name} means nothing.",
                 f"Leave {name} out or choose the profile web.",
             )
+    if options.field_rate:
+        raise InvalidOptionsError(
+            f"The profile {options.profile!r} encodes no picture, so field_rate means nothing.",
+            "Leave field_rate out or choose the profile web.",
+        )
     if options.measure_quality:
         raise InvalidOptionsError(
             f"The profile {options.profile!r} encodes no picture, so there is no quality to measure.",

@@ -59,6 +59,8 @@ class Options(Value, frozen=True, kw_only=True):
     """Of the profile `audio`: the file that is made, `m4a`, `mp3` or `opus`."""
     subtitles: str = "all"
     """`all` text subtitles of the source, `none`, or those in some languages: `en,pt-BR`."""
+    field_rate: bool = False
+    """Whether each field of an interlaced source becomes a picture: 50 a second of 25 frames."""
 
 
 class VideoInfo(Value, frozen=True, kw_only=True):
@@ -163,6 +165,8 @@ class Recipe(Value, frozen=True, kw_only=True):
     sample_aspect: tuple[int, int] = (1, 1)
     rotation: int = 0
     deinterlace: bool = False
+    field_rate: bool = False
+    """Whether deinterlacing makes a picture of each field; `frame_rate` is then twice the source's."""
     color_range: int = 0
     color_primaries: int = 2
     color_transfer: int = 2
@@ -176,8 +180,18 @@ class Recipe(Value, frozen=True, kw_only=True):
 
     @property
     def timescale(self) -> int:
-        """Ticks per second in the segments: a tick is `time_base[0]` of these per source tick."""
-        return self.time_base[1]
+        """Ticks per second in the segments: a tick of `picture_base` is `time_base[0]` of these."""
+        return self.time_base[1] * self.pictures_per_tick
+
+    @property
+    def pictures_per_tick(self) -> int:
+        """How finely pictures divide the source's tick: a second field is shown between two ticks."""
+        return 2 if self.field_rate else 1
+
+    @property
+    def picture_base(self) -> tuple[int, int]:
+        """Seconds per tick of the encoded pictures; `time_base` is that of the source's frames."""
+        return self.time_base[0], self.timescale
 
 
 @lru_cache(maxsize=256)

@@ -48,7 +48,9 @@ def choose_recipe(settled: Settled, video: VideoInfo, pools: Pools) -> Chosen | 
             action="Run `cinelog doctor` on the worker, or set hardware to auto.",
         )
     encoder = ENCODERS[family, settled.codec]
-    rate = _frame_rate(video)
+    deinterlace = video.field_order not in {"progressive", "unknown", ""}
+    fields = deinterlace and settled.field_rate
+    rate = _frame_rate(video, fields=fields)
     recipe = Recipe(
         family=family,
         encoder=encoder,
@@ -62,7 +64,8 @@ def choose_recipe(settled: Settled, video: VideoInfo, pools: Pools) -> Chosen | 
         max_segment_s=settled.max_segment_s,
         sample_aspect=video.sample_aspect,
         rotation=video.rotation,
-        deinterlace=video.field_order not in {"progressive", "unknown", ""},
+        deinterlace=deinterlace,
+        field_rate=fields,
         color_range=video.color_range,
         color_primaries=video.color_primaries,
         color_transfer=video.color_transfer,
@@ -93,8 +96,8 @@ def _family(settled: Settled, pools: Pools) -> tuple[str | None, tuple[str, ...]
     return "cpu", ()
 
 
-def _frame_rate(video: VideoInfo) -> tuple[int, int]:
-    numerator, denominator = video.frame_rate
+def _frame_rate(video: VideoInfo, *, fields: bool) -> tuple[int, int]:
+    numerator, denominator = video.frame_rate[0] * (2 if fields else 1), video.frame_rate[1]
     if numerator <= 0 or denominator <= 0 or numerator / denominator > 1000:
         return (30, 1)
     return (numerator, denominator)

@@ -191,6 +191,17 @@ def test_fields_are_woven_only_where_there_are_some(order: str, *, deinterlace: 
     assert chosen(replace(FILM, field_order=order)).recipe.deinterlace is deinterlace
 
 
+@pytest.mark.parametrize(("order", "fields"), [("progressive", False), ("tt", True)])
+def test_a_picture_of_each_field_has_half_the_time(order: str, *, fields: bool) -> None:
+    recipe = chosen(replace(FILM, field_order=order, frame_rate=(25, 1)), field_rate=True).recipe
+
+    numerator, denominator = recipe.time_base
+    assert recipe.field_rate is fields
+    assert recipe.frame_rate == ((50, 1) if fields else (25, 1))
+    assert recipe.picture_base == (numerator, denominator * (2 if fields else 1))
+    assert recipe.timescale == recipe.picture_base[1]
+
+
 def test_the_same_request_on_the_same_source_makes_the_same_recipe() -> None:
     assert chosen().recipe.hash == chosen().recipe.hash
 

@@ -11,7 +11,7 @@ from cinelog_common.objects.errors import of_the_system
 from cinelog_transcode.children.units import encode_unit
 from cinelog_transcode.domain.tasks import EncodeTask, TaskProgress, UnitReport, failed
 
-_REPORT_EVERY_S = 0.25
+_REPORT_EVERY_S = 0.5
 
 
 def handle(frame: bytes, send: Send) -> None:

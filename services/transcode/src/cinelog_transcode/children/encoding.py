@@ -54,7 +54,7 @@ class EncoderFailedError(TransientError):
 
 
 class EncodedPacket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One access unit as the encoder gave it; pts in ticks of the timeline."""
+    """One access unit as the encoder gave it; pts in ticks of the recipe's `picture_base`."""
 
     data: bytes
     pts: int
@@ -64,7 +64,7 @@ class EncodedPacket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RenditionEncoder:
-    """An encoder of one rendition, opened. Its time base is the timeline's, so VFR stays VFR."""
+    """An encoder of one rendition, opened. Its ticks are the recipe's `picture_base`, so VFR stays VFR."""
 
     def __init__(self, recipe: Recipe, rendition: Rendition, threads: int, *, measured: bool = False) -> None:
         """Open the encoder; if it is `measured`, its packets say how far they are off.
@@ -105,7 +105,7 @@ class RenditionEncoder:
     @property
     def time_base(self) -> Fraction:
         """Of the pictures' pts and the packets'."""
-        return Fraction(*self._recipe.time_base)
+        return Fraction(*self._recipe.picture_base)
 
     @property
     def form(self) -> SampleForm:
@@ -186,7 +186,7 @@ def _open(recipe: Recipe, rendition: Rendition, threads: int, *, measured: bool)
         assert isinstance(context, VideoCodecContext)
         context.width, context.height = rendition.width, rendition.height
         context.pix_fmt = opening.pixel_format
-        context.time_base = Fraction(*recipe.time_base)
+        context.time_base = Fraction(*recipe.picture_base)
         context.framerate = Fraction(*recipe.frame_rate) if min(recipe.frame_rate) > 0 else Fraction(30)
         context.sample_aspect_ratio = Fraction(*recipe.sample_aspect)
         context.color_range, context.color_primaries = colours.color_range, colours.primaries

@@ -1,6 +1,7 @@
 """From decoded frames to the pictures that each encoder wants: one filter graph, one decode."""
 
 from collections.abc import Iterator
+from enum import Enum, auto
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import av
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
-from cinelog_common.contract.values import Value
+from cinelog_common.contract.values import Recipe, Value
 
 from cinelog_transcode.children.tones import tone_steps
 
@@ -31,10 +32,31 @@ class Shape(Value, frozen=True, kw_only=True):
 
 
 class Picture(Value, frozen=True, kw_only=True):
-    """One frame for one of the shapes, by its place in their list; pts in ticks of the timeline."""
+    """One frame for one of the shapes, by its place in their list; pts as the graph's `Weave` says."""
 
     shape: int
     frame: VideoFrame
+
+
+class Weave(Enum):
+    """What becomes of the two fields that an interlaced frame is woven of.
+
+    Pictures have the frames' ticks; those of fields have half ticks: a second field is shown halfway
+    to the next frame.
+    """
+
+    KEPT = auto()
+    FRAMES = auto()
+    """One picture of both."""
+    FIELDS = auto()
+    """A picture of each."""
+
+
+def weave_of(recipe: Recipe) -> Weave:
+    """Return what `recipe` wants."""
+    if not recipe.deinterlace:
+        return Weave.KEPT
+    return Weave.FIELDS if recipe.field_rate else Weave.FRAMES
 
 
 class _Input(Value, frozen=True, kw_only=True):
@@ -53,10 +75,12 @@ class PictureGraph:
     is decoded, those of the neighbouring units too, and whoever calls chooses among the results.
     """
 
-    def __init__(self, shapes: tuple[Shape, ...], time_base: Fraction, *, deinterlace: bool = False) -> None:
+    def __init__(self, shapes: tuple[Shape, ...], time_base: Fraction, weave: Weave = Weave.KEPT) -> None:
         self._shapes = shapes
         self._time_base = time_base
-        self._deinterlace = deinterlace
+        self._picture_base = time_base / 2 if weave is Weave.FIELDS else time_base
+        self._weave = weave
+        self._last: dict[int, int] = {}
         self._input: _Input | None = None
         # Filters know their graph only weakly; without this it would be freed under them.
         self._graph: Graph | None = None
@@ -93,7 +117,7 @@ class PictureGraph:
         self._untouched = ()
 
     def _build(self, shape: _Input) -> None:
-        if not self._deinterlace:
+        if self._weave is Weave.KEPT:
             self._untouched = tuple(at for at, want in enumerate(self._shapes) if _fits(shape, want))
         wanted = [(at, want) for at, want in enumerate(self._shapes) if at not in self._untouched]
         if not wanted:
@@ -102,9 +126,10 @@ class PictureGraph:
         graph.threads = 1
         source = graph.add("buffer", **_buffer(shape, self._time_base))
         last = source
-        if self._deinterlace:
-            # Only what is marked as interlaced, one frame for each frame: counts and times stay.
-            last = _after(last, graph.add("bwdif", mode="send_frame", parity="auto", deint="interlaced"))
+        if self._weave is not Weave.KEPT:
+            # Only what is marked as interlaced: other frames stay one picture each, at their own time.
+            mode = "send_field" if self._weave is Weave.FIELDS else "send_frame"
+            last = _after(last, graph.add("bwdif", mode=mode, parity="auto", deint="interlaced"))
         split = _after(last, graph.add("split", str(len(wanted))))
         for output, (at, want) in enumerate(wanted):
             chain = _chain(graph, shape, want)
@@ -123,14 +148,22 @@ class PictureGraph:
                     break
                 assert isinstance(frame, VideoFrame)
                 self._retime(frame)
-                yield Picture(shape=index, frame=frame)
+                if self._follows(index, frame):
+                    yield Picture(shape=index, frame=frame)
 
     def _retime(self, frame: VideoFrame) -> None:
         # bwdif halves its time base.
         own = frame.time_base
-        if own is not None and own != self._time_base and frame.pts is not None:
-            frame.pts = round(frame.pts * own / self._time_base)
-            frame.time_base = self._time_base
+        if own is not None and own != self._picture_base and frame.pts is not None:
+            frame.pts = round(frame.pts * own / self._picture_base)
+            frame.time_base = self._picture_base
+
+    def _follows(self, index: int, frame: VideoFrame) -> bool:
+        """Whether the picture has a time of its own: a lone frame's second field has its first one's."""
+        if self._weave is Weave.FIELDS and frame.pts is not None:
+            last, self._last[index] = self._last.get(index), frame.pts
+            return last is None or last < frame.pts
+        return True
 
 
 def _fits(have: _Input, want: Shape) -> bool:

@@ -18,7 +18,7 @@ from cinelog_fastio import BundleError, BundleReader
 from cinelog_transcode.children.comparing import check_metric
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, UndecodableError
 from cinelog_transcode.children.encoding import RenditionEncoder
-from cinelog_transcode.children.pictures import PictureGraph, Shape
+from cinelog_transcode.children.pictures import PictureGraph, Shape, weave_of
 from cinelog_transcode.children.sampling import UnitSample
 from cinelog_transcode.children.tones import tone_table
 from cinelog_transcode.children.units import DamagedError
@@ -109,7 +109,7 @@ def sample(task: QualityTask, path: str, count: int, tones: Path | None) -> Samp
         )
         chosen = list(islice(shown, skip, skip + length))
     shapes = tuple(_shape(recipe, rendition, tones) for rendition in recipe.renditions)
-    graph = PictureGraph(shapes, Fraction(*recipe.time_base), deinterlace=recipe.deinterlace)
+    graph = PictureGraph(shapes, Fraction(*recipe.time_base), weave_of(recipe))
     found: list[list[VideoFrame]] = [[] for _ in shapes]
     for frame in chosen:
         for picture in graph.push(frame):

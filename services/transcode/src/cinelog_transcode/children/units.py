@@ -17,7 +17,7 @@ from cinelog_fastio import DISCARD, BundleError, BundleReader
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, UndecodableError
 from cinelog_transcode.children.encoding import EncodedPacket, RenditionEncoder
 from cinelog_transcode.children.filling import filled
-from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape
+from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape, weave_of
 from cinelog_transcode.children.sampling import UnitSample
 from cinelog_transcode.children.thumbnails import ThumbnailWriter
 from cinelog_transcode.children.tones import tone_table
@@ -115,6 +115,7 @@ class _Work:
         self._on_progress = on_progress
         self._meta = _meta(bundle, task.n)
         self._time_base = Fraction(*task.recipe.time_base)
+        self._finer = task.recipe.pictures_per_tick
         self._tones = tone_table(task.recipe, Path(task.folder))
         if Fraction(*bundle.parameters.time_base) != self._time_base:
             raise DamagedError(f"The packets of unit {task.n} have another time base than the recipe.")
@@ -137,7 +138,7 @@ class _Work:
         with ExitStack() as stack:
             thumbnails = stack.enter_context(self._thumbnails())
             takes = ThumbnailClock(meta.start, round(task.thumbnail_every_s / self._time_base)).takes
-            graph = PictureGraph(self._shapes(), self._time_base, deinterlace=task.recipe.deinterlace)
+            graph = PictureGraph(self._shapes(), self._time_base, weave_of(task.recipe))
             for frame, stands_in in self._pictures(parts):
                 assert frame.pts is not None
                 if self._belongs(frame.pts):
@@ -202,7 +203,7 @@ class _Work:
     def _feed(self, pictures: Iterator[Picture], renditions: list[_Rendition]) -> None:
         for picture in pictures:
             pts = picture.frame.pts
-            if pts is not None and self._belongs(pts):
+            if pts is not None and self._belongs(pts // self._finer):
                 renditions[picture.shape].add(picture.frame, pts)
 
     def _belongs(self, pts: int) -> bool:
@@ -247,6 +248,7 @@ class _Work:
 
     def _renditions(self, parts: tuple[Span, ...]) -> list[_Rendition]:
         task = self._task
+        parts = tuple(Span(start=part.start * self._finer, end=part.end * self._finer) for part in parts)
         pictures = sampled(self._meta.frames, MOST_OF_A_RESULT) if task.metric else 0
         made = []
         for at, rendition in enumerate(task.recipe.renditions):

@@ -16,7 +16,7 @@ _PARTS_OF_A_UNIT = 4096
 
 
 class WritingPlan(Value, frozen=True, kw_only=True):
-    """Where the parts of unit `n` in one rendition go; `ticks` of the fragments make one of the timeline."""
+    """Where the parts of unit `n` in one rendition go; `ticks` of the fragments make one of the pictures'."""
 
     folder: str
     name: str

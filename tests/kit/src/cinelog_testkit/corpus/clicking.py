@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 CLICK_EVERY_S = 0.5
 _CLICK_S = 0.002
 _TONE_HZ = 4000
+_FRAMES_AT_ONCE = 64
 
 Samples = NDArray[np.float32]
 
@@ -40,9 +41,15 @@ class Clicks(Value, frozen=True, kw_only=True):
 def frames_of(clicks: Clicks, layout: str, frame_size: int) -> Iterator[AudioFrame]:
     """Yield the sound as planar floats, in frames whose pts count samples of the film."""
     first, end = round(clicks.start_s * clicks.rate), round(clicks.end_s * clicks.rate)
+    block, ahead = clicks.samples(first, 0), first
     for start in range(first, end, frame_size):
         count = min(frame_size, end - start)
-        packed = clicks.samples(start, count).tobytes()
+        if start == ahead:
+            # Many frames at once: for hours of sound the calls cost more than the samples.
+            block = clicks.samples(start, min(_FRAMES_AT_ONCE * frame_size, end - start))
+            ahead = start + len(block)
+        at = len(block) - (ahead - start)
+        packed = block[at : at + count].tobytes()
         frame = AudioFrame("fltp", layout, count)
         for plane in frame.planes:
             plane.update(packed.ljust(plane.buffer_size, b"\0"))

@@ -52,6 +52,7 @@ class Voice(Value, frozen=True, kw_only=True):
     every_s: float = 0.5
     language: str = ""
     bit_rate: int = 128_000
+    options: dict[str, str] = {}
 
 
 class Film(Value, frozen=True, kw_only=True):
@@ -160,7 +161,7 @@ def _video_stream(container: OutputContainer, film: Film) -> VideoStream:
 
 
 def _audio_stream(container: OutputContainer, voice: Voice) -> AudioStream:
-    stream = container.add_stream(voice.codec, rate=voice.rate)
+    stream = container.add_stream(voice.codec, rate=voice.rate, options=dict(voice.options))
     assert isinstance(stream, AudioStream)
     stream.codec_context.layout = av.AudioLayout(voice.layout)
     stream.codec_context.format = av.AudioFormat(_FORMATS.get(voice.codec, "fltp"))

@@ -28,11 +28,12 @@ class Shown:
 
 
 def pictures_of(
-    path: Path, *, deinterlaced: bool = False, size: tuple[int, int] | None = None
+    path: Path, *, deinterlaced: str | None = None, size: tuple[int, int] | None = None
 ) -> list[Shown]:
     """Decode the picture of a file whole, in the order of showing.
 
-    `deinterlaced` sends all of it through one filter, so that every picture has its neighbours;
+    `deinterlaced` is a mode of libavfilter's bwdif (`send_frame`, `send_field`): all of it goes through
+    one filter, so that every picture has its neighbours;
     `size` is what the pictures are scaled to.
     """
     with av.open(str(path)) as container:
@@ -40,7 +41,7 @@ def pictures_of(
         stream.codec_context.thread_count = 1
         frames = _frames(container, stream)
         if deinterlaced:
-            frames = _deinterlaced(frames, stream)
+            frames = _deinterlaced(frames, stream, deinterlaced)
         # One converter for all: to make one costs more than to use it.
         converter = VideoReformatter()
         return [_shown(frame, converter, size) for frame in frames]
@@ -110,10 +111,10 @@ def _frames(container: Any, stream: VideoStream) -> Iterator[VideoFrame]:
                 yield frame
 
 
-def _deinterlaced(frames: Iterator[VideoFrame], stream: VideoStream) -> Iterator[VideoFrame]:
+def _deinterlaced(frames: Iterator[VideoFrame], stream: VideoStream, mode: str) -> Iterator[VideoFrame]:
     graph = Graph()
     source = graph.add_buffer(template=stream)
-    bwdif = graph.add("bwdif", mode="send_frame", parity="auto", deint="interlaced")
+    bwdif = graph.add("bwdif", mode=mode, parity="auto", deint="interlaced")
     sink = graph.add("buffersink")
     graph.link_nodes(source, bwdif, sink).configure()
     for frame in (*frames, None):

@@ -41,6 +41,10 @@ _OTHER: dict[str, tuple[str, Options]] = {
     "vfr.mp4 as webm": ("vfr.mp4", replace(_QUICK, codec="vp9", crf=20, containers=("webm",))),
     "plain.ts as av1": ("plain.ts", replace(_QUICK, codec="av1", crf=20)),
     "two-hours.mp4": ("two-hours.mp4", Options(preset="ultrafast", segment_s=30.0, containers=("mp4",))),
+    **{
+        f"{name} at field rate": (name, replace(_QUICK, field_rate=True))
+        for name in ("interlaced-mpeg2.ts", "interlaced-h264.mp4")
+    },
     "plain.mkv as audio": ("plain.mkv", Options(profile="audio", containers=("mp4",))),
 }
 

@@ -86,6 +86,10 @@ class OptionsModel(BaseModel):
         default=False, description="Compare a share of the result's pictures with the source."
     )
     on_damage: Text = Field(default="fail", json_schema_extra=_one_of(*contract.ON_DAMAGE))
+    field_rate: StrictBool = Field(
+        default=False,
+        description="Of an interlaced source: a picture of each field, 50 a second of 25 frames.",
+    )
     verify: Text = Field(default="seams", json_schema_extra=_one_of("seams", "full"))
     title: Text | None = Field(default=None, max_length=500, description="Instead of the source's own.")
 
