@@ -15,7 +15,7 @@ from cinelog_common.errors import CinelogError
 from cinelog_common.kafka.records import Headers, Position
 from cinelog_common.tracing import current_traceparent
 
-PROGRESS_INTERVAL_S = 0.25
+PROGRESS_INTERVAL_S = 0.5
 _REMEMBERED = 4096
 
 
@@ -47,6 +47,7 @@ class Announcer:
         self._source = f"/cinelog/{service}"
         self._clock = clock
         self._told: dict[tuple[str, str], float] = {}
+        self._ended: set[tuple[str, int, str, str]] = set()
 
     async def announce(self, event: Event) -> Position:
         """Append `event` to `cinelog.events`; when this returns, it is a fact.
@@ -71,14 +72,14 @@ class Announcer:
         return await self._sender.send(topic, message.value, key=key, headers=message.headers)
 
     async def progress(self, progress: Progress) -> None:
-        """Tell how far a stage is, at most four times a second per job and stage; the rest is dropped.
+        """Tell how far a stage is, at most twice a second per job and stage; the rest is dropped.
 
-        Never fails: a bar that stands still must not fail the work it is about.
+        That a subject is done is told once at once. Never fails: a bar that stands still must not fail
+        the work it is about.
         """
         now = self._clock.monotonic()
         slot = (progress.job, progress.stage)
-        finished = progress.total is not None and progress.done >= progress.total
-        if not finished and now - self._told.get(slot, -1.0) < PROGRESS_INTERVAL_S:
+        if not self._ends(progress) and now - self._told.get(slot, -1.0) < PROGRESS_INTERVAL_S:
             return
         if len(self._told) >= _REMEMBERED:
             self._told.clear()  # costs one message too many per stage that is under way
@@ -87,3 +88,15 @@ class Announcer:
             await self._sender.send(topics.PROGRESS, msgspec.json.encode(progress), key=progress.job.encode())
         except CinelogError as error:
             logger.bind(action="progress.dropped", job_id=progress.job).debug("{}", error.message)
+
+    def _ends(self, progress: Progress) -> bool:
+        """Whether its subject is done for the first time: encoders say so again while they are emptied."""
+        if progress.total is None or progress.done < progress.total:
+            return False
+        subject = (progress.job, progress.run, progress.stage, progress.subject)
+        if subject in self._ended:
+            return False
+        if len(self._ended) >= _REMEMBERED:
+            self._ended.clear()
+        self._ended.add(subject)
+        return True

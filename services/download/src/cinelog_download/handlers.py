@@ -62,7 +62,7 @@ from cinelog_download.ports import Subtitle as SubtitleFile
 
 _AHEAD = 8
 """Pieces that may wait to be stored while the demuxer goes on."""
-_PROGRESS_S = 0.25
+_PROGRESS_S = 0.5
 _TEXTS_AT_A_TIME = 4
 
 

@@ -65,7 +65,7 @@ def test_a_command_is_spread_or_kept_together_as_it_was_ordered() -> None:
     assert all(open_command(record.headers, record.value) == command for record in records)
 
 
-def test_progress_is_told_four_times_a_second_and_its_end_always() -> None:
+def test_progress_is_told_twice_a_second_and_its_end_always() -> None:
     world = World()
 
     async def work() -> None:
@@ -79,6 +79,21 @@ def test_progress_is_told_four_times_a_second_and_its_end_always() -> None:
     assert told[0] == 0
     assert told[-1] == 100
     assert len(told) <= 1 + 1 / PROGRESS_INTERVAL_S + 1
+
+
+def test_that_a_subject_is_done_is_told_at_once_but_once() -> None:
+    world = World()
+
+    async def work() -> None:
+        for _ in range(8):
+            for unit in ("0", "1"):
+                done = msgspec.structs.replace(a_progress(100), subject=unit)
+                await world.announcer.progress(done)
+            world.clock.advance(PROGRESS_INTERVAL_S / 100)
+
+    asyncio.run(work())
+
+    assert world.told() == [100, 100]
 
 
 def test_jobs_and_stages_do_not_silence_each_other() -> None:
