@@ -12,6 +12,9 @@ from cinelog.settings import StandaloneSettings
 SERVICES = ("merge", "download", "transcode", "storage", "gateway")
 """In the order in which they matter to a job's first second."""
 
+_ENCODING_BY_S, _FILM_S = 2.0, 600.0
+"""What joins and makes posters is started when encoding surely has begun, and kept to a film's end."""
+
 
 def build(name: str, platform: Platform, **overrides: object) -> Service:
     """Return the service `name`, with settings from the environment; `overrides` win.
@@ -28,8 +31,11 @@ def standalone_services(
     settings: StandaloneSettings, platform: Platform, journal: Journal
 ) -> tuple[Service, ...]:
     """Return the services of one process; without a host there is no gateway."""
+    # Without a host there is one job, which comes at once, and whose end somebody waits for.
+    alone = settings.host is None
+    ending = {"warm_after_s": _ENCODING_BY_S, "child_idle_s": _FILM_S} if alone else {}
     overrides: dict[str, dict[str, object]] = {
-        "merge": {},
+        "merge": {**ending},
         "download": {
             "allow_private_sources": settings.allow_private_sources,
             "allow_local_cookies": settings.allow_local_cookies,
@@ -39,10 +45,9 @@ def standalone_services(
         "transcode": {
             "slots": settings.slots,
             "nice": settings.nice,
-            # Without a host there is one job, which comes at once.
-            "warm": settings.host is None,
+            "warm": alone,
         },
-        "storage": {},
+        "storage": {**ending},
     }
     services = [build(name, platform, **values) for name, values in overrides.items()]
     if settings.host is not None:

@@ -23,6 +23,7 @@ class ChildPool:
         self._slots = asyncio.Semaphore(size)
         self._idle: dict[Child, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._warming: asyncio.Task[None] | None = None
         self._busy = 0
         self._closed = False
 
@@ -47,9 +48,22 @@ class ChildPool:
             async with self._slots:
                 await self._keep(await self._start())
 
+    def warm_later(self, count: int, after_s: float) -> None:
+        """Warm the pool beside other work, once the processes that are needed before these have started."""
+
+        async def warm() -> None:
+            await asyncio.sleep(after_s)
+            await self.warm(count)
+
+        assert self._warming is None
+        self._warming = asyncio.create_task(warm(), name=f"child.warm {self._module}")
+
     async def close(self) -> None:
         """End the idle children; those handed out end when they come back."""
         self._closed = True
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.wait((self._warming,))
         for child, timer in list(self._idle.items()):
             timer.cancel()
             self._end(child)

@@ -20,14 +20,19 @@ class MergeService:
 
     name = "merge"
 
-    def __init__(self, ledger: Ledger, worker: Worker, children: ChildPool) -> None:
+    def __init__(
+        self, ledger: Ledger, worker: Worker, children: ChildPool, *, warm_after_s: float | None
+    ) -> None:
         self._ledger = ledger
         self._worker = worker
         self._children = children
+        self._warm_after_s = warm_after_s
 
     async def start(self) -> None:
         """Begin to decide and to work."""
         await asyncio.gather(self._ledger.start(), self._worker.start())
+        if self._warm_after_s is not None:
+            self._children.warm_later(1, self._warm_after_s)
 
     async def stop(self, deadline_s: float) -> None:
         """Finish what is in hand within the deadline, and leave."""
@@ -57,4 +62,4 @@ def build(settings: Settings, platform: Platform) -> Service:
         platform,
     )
     ledger = Ledger(platform, LedgerOptions(account=settings.account, session_s=platform.session_s))
-    return MergeService(ledger, worker, children)
+    return MergeService(ledger, worker, children, warm_after_s=settings.warm_after_s)

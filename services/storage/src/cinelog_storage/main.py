@@ -24,10 +24,13 @@ class StorageService:
 
     name = "storage"
 
-    def __init__(self, worker: Worker, mirror: EventConsumer, children: ChildPool) -> None:
+    def __init__(
+        self, worker: Worker, mirror: EventConsumer, children: ChildPool, *, warm_after_s: float | None
+    ) -> None:
         self._worker = worker
         self._mirror = mirror
         self._children = children
+        self._warm_after_s = warm_after_s
 
     async def start(self) -> None:
         """Begin to work."""
@@ -37,6 +40,8 @@ class StorageService:
         except BaseException:
             await self._mirror.stop(0)
             raise
+        if self._warm_after_s is not None:
+            self._children.warm_later(1, self._warm_after_s)
 
     async def stop(self, deadline_s: float) -> None:
         """Finish what is in hand within the deadline, and leave."""
@@ -81,4 +86,4 @@ def build(settings: Settings, platform: Platform) -> Service:
         mirror.handle,
         on_error=mirror.on_error,
     )
-    return StorageService(worker, consumer, children)
+    return StorageService(worker, consumer, children, warm_after_s=settings.warm_after_s)

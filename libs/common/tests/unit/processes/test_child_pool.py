@@ -36,6 +36,27 @@ def test_a_pool_that_was_warmed_hands_out_what_was_started_before() -> None:
     within(work())
 
 
+def test_a_pool_is_warmed_beside_other_work() -> None:
+    async def work() -> None:
+        async with ChildPool("echo_child", size=2) as pool:
+            pool.warm_later(1, 0.0)
+            await eventually(lambda: len(pool._idle) == 1)
+
+    within(work())
+
+
+def test_a_pool_that_is_closed_before_its_time_starts_nothing() -> None:
+    async def work() -> None:
+        pool = ChildPool("echo_child", size=2)
+        pool.warm_later(1, 60.0)
+
+        await pool.close()
+
+        assert not pool._idle
+
+    within(work())
+
+
 def test_a_pool_that_is_closed_is_not_warmed() -> None:
     async def work() -> None:
         pool = ChildPool("echo_child", size=2)
