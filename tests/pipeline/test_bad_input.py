@@ -1,8 +1,11 @@
 """Sources and folders that cannot work: one clear sentence, what to do, and nothing half-written."""
 
 import shutil
+import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from cinelog_download.testing import Behaviour, Origin, video_page
 from cinelog_testkit.availability import give_up
 from cinelog_testkit.commands import Finished, cinelog
 from cinelog_testkit.films import Film, make_film
-from cinelog_testkit.network import free_port
+from cinelog_testkit.hosting import hosted
 from cinelog_testkit.serving import served
 from cinelog_testkit.viewing import view
 
@@ -23,10 +26,11 @@ DRM = b'#EXT-X-KEY:METHOD=SAMPLE-AES,URI="skd://licence",KEYFORMAT="com.apple.st
 class Trouble:
     """What the bad sources of this file are made of."""
 
-    def __init__(self, folder: Path, origin: Origin, film: Path) -> None:
+    def __init__(self, folder: Path, origin: Origin, film: Path, stack: ExitStack | None = None) -> None:
         self.folder = folder
         self.origin = origin
         self.film = film
+        self.stack = stack or ExitStack()
 
     def file(self, name: str, data: bytes) -> str:
         path = self.folder / name
@@ -38,8 +42,11 @@ Make = Callable[[Trouble], str]
 Mounted = Callable[..., tuple[Finished, set[str]]]
 
 
-def unreachable(_: Trouble) -> str:
-    return f"http://127.0.0.1:{free_port()}/film.mp4"
+def unreachable(trouble: Trouble) -> str:
+    # Held, so that nobody else gets this port, and nobody listens to it.
+    held = trouble.stack.enter_context(socket.socket())
+    held.bind(("127.0.0.1", 0))
+    return f"http://127.0.0.1:{held.getsockname()[1]}/film.mp4"
 
 
 def unknown_host(_: Trouble) -> str:
@@ -190,15 +197,38 @@ def assert_nothing_visible(out: Path) -> None:
         assert [path.name for path in out.iterdir() if path.name != ".cinelog"] == []
 
 
+AT_ONCE = 4
+"""Calls: some wait for long before they give a source up, and all begin by loading what they need."""
+
+
+@pytest.fixture(scope="module")
+def calls(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, film: Path
+) -> Iterator[dict[str, Future[tuple[Finished, Path]]]]:
+    """The command called with each chosen bad source, several at once; each has its own site and folder."""
+    chosen = {
+        item.callspec.params["make"]: None
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "make" in item.callspec.params
+    }
+    with ExitStack() as stack, ThreadPoolExecutor(AT_ONCE) as pool:
+        origins = {make: stack.enter_context(hosted(Origin())) for make in chosen}
+
+        def call(make: Make) -> tuple[Finished, Path]:
+            folder = tmp_path_factory.mktemp(make.__name__)
+            (folder / "sources").mkdir()
+            source = make(Trouble(folder / "sources", origins[make], film, stack))
+            out = folder / "out"
+            return cinelog("run", source, "--out", out, "--json", "--preset", "ultrafast", deadline_s=90), out
+
+        yield {make.__name__: pool.submit(call, make) for make in chosen}
+
+
 @pytest.mark.parametrize(("make", "category"), CASES, ids=lambda value: getattr(value, "__name__", ""))
 def test_a_bad_source_ends_in_one_clear_sentence_and_leaves_nothing(
-    tmp_path: Path, origin: Origin, film: Path, make: Make, *, category: str
+    calls: dict[str, Future[tuple[Finished, Path]]], make: Make, *, category: str
 ) -> None:
-    (tmp_path / "sources").mkdir()
-    source = make(Trouble(tmp_path / "sources", origin, film))
-    out = tmp_path / "out"
-
-    done = cinelog("run", source, "--out", out, "--json", "--preset", "ultrafast", deadline_s=90)
+    done, out = calls[make.__name__].result()
 
     assert_clear(done, category)
     assert_nothing_visible(out)
