@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cinelog_testkit.commands import Finished, cinelog
+from cinelog_testkit.commands import Finished
+from cinelog_testkit.converting import converted
 from cinelog_testkit.viewing import Viewing
 
 Convert = Callable[..., Finished]
@@ -22,12 +23,7 @@ def convert(out: Path) -> Convert:
     """Run the command to its end, as quickly as it encodes; it must succeed."""
 
     def call(source: Path | str, *words: str, quick: bool = True) -> Finished:
-        speed = ("--preset", "ultrafast") if quick else ()
-        done = cinelog("run", source, "--out", out, "--json", *speed, *words)
-        assert done.code == 0, f"{done.out}\n{done.err}"
-        assert done.result["state"] == "completed"
-        assert done.result["error"] is None
-        return done
+        return converted(source, out, *words, quick=quick)
 
     return call
 

@@ -1,12 +1,17 @@
 """Sources that arrive over HTTP: work begins long before they are there."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cinelog_download.testing import Behaviour, video_page
-from cinelog_testkit.commands import Calling
+from cinelog_download.testing import Behaviour, Origin, video_page
+from cinelog_testkit.commands import Calling, Finished
+from cinelog_testkit.converting import converted
 from cinelog_testkit.films import Film, make_film
+from cinelog_testkit.hosting import hosted
 from cinelog_testkit.viewing import view
 from cinelog_testkit.waiting import wait_until
 
@@ -43,46 +48,57 @@ def _fields(film: Film) -> dict[str, Any]:
     return {name: getattr(film, name) for name in film.__struct_fields__}
 
 
-@pytest.mark.parametrize("ranges", [True, False], ids=["with-ranges", "without-ranges"])
-def test_a_film_over_http_is_the_film(
-    film: Path, origin: Any, convert: Any, same_film: Any, *, ranges: bool
-) -> None:
-    url = origin.serve("/films/numbered.mp4", film.read_bytes(), Behaviour(ranges=ranges))
+Results = dict[str, Future[Finished]]
+WAY = "/films/numbered.mp4"
 
-    done = convert(url)
+
+@pytest.fixture(scope="module")
+def results(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """What becomes of one film, by how its site behaves; all at once, because some of them wait."""
+    behaviours = {
+        "with ranges": Behaviour(),
+        "without ranges": Behaviour(ranges=False),
+        "breaking": Behaviour(cut_after=film.stat().st_size // 3, cuts=2),
+        "busy": Behaviour(statuses=(503, 429), retry_after="1"),
+        "a page": Behaviour(),
+    }
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        calls = {}
+        for name, behaviour in behaviours.items():
+            origin = stack.enter_context(hosted(Origin()))
+            url = origin.serve(WAY, film.read_bytes(), behaviour)
+            if name == "a page":
+                url = origin.serve_page("/watch", video_page(url, title="A walk in the park"))
+            calls[name] = pool.submit(converted, url, tmp_path_factory.mktemp("arriving") / "out")
+        yield calls
+
+
+@pytest.mark.parametrize("behaviour", ["with ranges", "without ranges"])
+def test_a_film_over_http_is_the_film(film: Path, results: Results, same_film: Any, behaviour: str) -> None:
+    done = results[behaviour].result()
 
     same_film(view(done.path("mp4")), view(film))
     assert done.path("mp4").name == "numbered.mp4"
 
 
 def test_a_page_with_a_film_becomes_the_film_under_the_pages_title(
-    film: Path, origin: Any, convert: Any, same_film: Any
+    film: Path, results: Results, same_film: Any
 ) -> None:
-    url = origin.serve("/film.mp4", film.read_bytes())
-    page = origin.serve_page("/watch", video_page(url, title="A walk in the park"))
-
-    done = convert(page)
+    done = results["a page"].result()
 
     same_film(view(done.path("mp4")), view(film))
     assert done.path("mp4").stem.startswith("A walk in the park")
 
 
-def test_a_connection_that_breaks_is_taken_up_again(
-    film: Path, origin: Any, convert: Any, same_film: Any
-) -> None:
-    behaviour = Behaviour(cut_after=film.stat().st_size // 3, cuts=2)
-    url = origin.serve("/film.mp4", film.read_bytes(), behaviour)
-
-    done = convert(url)
+def test_a_connection_that_breaks_is_taken_up_again(film: Path, results: Results, same_film: Any) -> None:
+    done = results["breaking"].result()
 
     same_film(view(done.path("mp4")), view(film))
 
 
 def test_a_site_that_is_busy_for_a_moment_is_asked_again(
-    film: Path, origin: Any, convert: Any, same_film: Any
+    film: Path, results: Results, same_film: Any
 ) -> None:
-    url = origin.serve("/film.mp4", film.read_bytes(), Behaviour(statuses=(503, 429), retry_after="1"))
-
-    done = convert(url)
+    done = results["busy"].result()
 
     same_film(view(done.path("mp4")), view(film))
