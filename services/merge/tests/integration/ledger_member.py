@@ -14,7 +14,7 @@ async def main(bootstrap: str, folder: Path) -> None:
     """Run until SIGTERM."""
     producer = Producer(ProducerSettings(bootstrap=bootstrap))
     await producer.start()
-    ledger = Ledger(bare_platform(bootstrap, producer, folder), LedgerOptions(session_s=6.0, heartbeat_s=1.0))
+    ledger = Ledger(bare_platform(bootstrap, producer, folder), LedgerOptions(session_s=3.0, heartbeat_s=0.5))
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
     await ledger.start()

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 PARTITIONS = 4
 JOBS = 12
-CHAOS_S = 45.0
+CHAOS_S = 27.0
 PER_SECOND = 150
 
 
@@ -114,7 +114,7 @@ async def _chaos(world: World) -> int:
     chance = random.Random(7)
     end = time.monotonic() + CHAOS_S
     for kills, member in enumerate(itertools.cycle(world.members)):
-        await asyncio.sleep(chance.uniform(3.0, 7.0))
+        await asyncio.sleep(chance.uniform(2.0, 4.5))
         if time.monotonic() > end:
             return kills
         member.kill()

@@ -62,8 +62,8 @@ async def main(bootstrap: str, group: str, topic: str, journal: str) -> None:
         group=group,
         topics={topic: Priority.NORMAL},
         slots=2,
-        session_s=3.0,
-        heartbeat_s=0.3,
+        session_s=2.0,
+        heartbeat_s=0.2,
     )
     queue = WorkQueue(settings, worker.handle, hooks=worker)
     await queue.start()
