@@ -153,7 +153,7 @@ class Handlers:
                 recipe=command.recipe,
                 n=command.n,
                 generation=command.generation,
-                threads=self._threads(),
+                threads=self._threads(command.rest),
                 max_pixels=shop.limits.max_pixels,
                 thumbnail_every_s=shop.limits.thumbnail_every_s,
                 thumbnail_width=shop.limits.thumbnail_width,
@@ -185,9 +185,9 @@ class Handlers:
             # Worth nothing after a moment, and so never worth the work that it tells of.
             logger.bind(action="progress.lost").debug("{}", error.message)
 
-    def _threads(self) -> int:
-        limits = self._workshop.limits
-        return encode_threads(cores=limits.cores, slots=limits.slots, in_hand=self._workshop.in_hand())
+    def _threads(self, rest: int | None = None) -> int:
+        limits, in_hand = self._workshop.limits, self._workshop.in_hand()
+        return encode_threads(cores=limits.cores, slots=limits.slots, in_hand=in_hand, rest=rest)
 
     @asynccontextmanager
     async def _folder(self) -> AsyncIterator[Path]:

@@ -41,6 +41,14 @@ def test_slots_share_the_cores_unless_one_is_alone(
     assert encode_threads(cores=cores, slots=slots, in_hand=in_hand) == threads
 
 
+@pytest.mark.parametrize(
+    ("cores", "slots", "rest", "threads"),
+    [(2, 2, 0, 2), (2, 2, 1, 1), (8, 8, 3, 2), (8, 8, 4, 1), (1, 1, 0, 1), (4, 1, 0, 4), (2, 2, None, 1)],
+)
+def test_the_last_units_get_double(cores: int, slots: int, rest: int | None, threads: int) -> None:
+    assert encode_threads(cores=cores, slots=slots, in_hand=slots, rest=rest) == threads
+
+
 def test_thumbnails_lie_on_one_grid_whatever_the_cuts() -> None:
     whole = ThumbnailClock(0, 2000)
     second = ThumbnailClock(3000, 2000)

@@ -79,6 +79,8 @@ class EncodeSegment(Command, frozen=True, kw_only=True):
     """Whether to deliver what can be decoded of a unit that is damaged."""
     quality: QualityGoal | None = None
     """What to measure; None for nothing."""
+    rest: int | None = None
+    """How many units follow, where that is known already: who encodes the last ones may use more cores."""
 
     @property
     def work(self) -> str:

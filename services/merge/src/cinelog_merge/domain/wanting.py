@@ -200,6 +200,7 @@ def _encodes(state: LedgerState, settled: Settled, last: Recipe, pools: Pools) -
             generation=outcomes.generation_wanted(run, n),
             salvage=settled.salvage,
             quality=settled.quality,
+            rest=run.source.units - n - 1 if run.source is not None else None,
         )
         if not under_way(run, slot_of(command.kind, command.work)):
             room -= 1

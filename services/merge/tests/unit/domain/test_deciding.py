@@ -58,6 +58,20 @@ def test_a_job_without_bad_luck_completes_and_every_unit_is_encoded_once(film: F
     assert encoded == list(range(film.units))
 
 
+def test_a_unit_is_told_how_many_follow_once_the_source_has_ended() -> None:
+    world, film = World(), Film(units=40)
+    world.append(a_request(profile="web"))
+
+    run_out(world, film)
+
+    told = [
+        (one.n, one.rest) for one in world.sent if isinstance(one, EncodeSegment) and one.rest is not None
+    ]
+    assert told
+    assert all(rest == film.units - n - 1 for n, rest in told)
+    assert told[-1] == (39, 0)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_no_command_is_missing_after_any_crash_loss_failure_or_repetition(data: Any) -> None:

@@ -1,16 +1,20 @@
 """How many threads one encode gets."""
 
 
-def encode_threads(*, cores: int, slots: int, in_hand: int) -> int:
+def encode_threads(*, cores: int, slots: int, in_hand: int, rest: int | None = None) -> int:
     """Return the threads for the next encode.
 
     One-thread encodes side by side beat one encode with many threads, so full slots share the cores
     evenly. But a short clip is one unit, and a film's last units are few: those that are there share
-    everything.
+    everything. The very last ones, half as many as there are slots, get double: whatever is still being
+    encoded when they begin ends before them.
 
     Args:
         cores: Cores this worker may use.
         slots: Encodes it runs side by side.
         in_hand: Encodes it has now, this one included.
+        rest: Units of the film that follow this one, if that is known.
     """
-    return max(1, cores // max(1, min(slots, in_hand)))
+    share = max(1, cores // max(1, min(slots, in_hand)))
+    last = rest is not None and rest < slots // 2
+    return min(max(1, cores), 2 * share) if last else share
