@@ -107,6 +107,10 @@ class Worker:
         await self._queue.stop(deadline_s)
         await self._reader.stop()
 
+    def resize(self, slots: int) -> None:
+        """Carry out `slots` commands at a time from now on; what runs beyond them is left to end."""
+        self._queue.resize(slots)
+
     def ready(self) -> bool:
         """Whether work is taken."""
         return self._queue.state().alive

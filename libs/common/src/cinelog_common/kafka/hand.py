@@ -24,6 +24,11 @@ class Hand:
         self._size = slots
         self._slots = Slots(slots, list(topics.values()))
 
+    def resize(self, slots: int) -> None:
+        """Work on so many at a time from now on, and let as many wait; what is in hand stays."""
+        self._size = slots
+        self._slots.resize(slots)
+
     def keep(self, partitions: Collection[Partition]) -> None:
         """Own these and no others from now on: end the work of what was lost, none of what was kept."""
         for source in [source for source in self.lanes if source not in partitions]:

@@ -148,6 +148,11 @@ class WorkQueue:
         self._advance()
         return running + waiting
 
+    def resize(self, slots: int) -> None:
+        """Work on `slots` records at a time from now on; what runs beyond them is left to end."""
+        self._hand.resize(slots)
+        self._advance()
+
     def state(self) -> QueueState:
         """Return what the queue is doing now."""
         lanes = self._hand.lanes.values()

@@ -18,6 +18,10 @@ class Priority(StrEnum):
 WEIGHTS: Mapping[Priority, int] = {Priority.HIGH: 4, Priority.NORMAL: 2, Priority.BULK: 1}
 
 
+_MOST_PASSED_OVER = 7
+"""Starts in a row without bulk while it waits: others that come and go would earn more than their share."""
+
+
 class Slots:
     """Deals out the slots of one process.
 
@@ -26,10 +30,16 @@ class Slots:
     """
 
     def __init__(self, count: int, classes: Collection[Priority]) -> None:
-        self._count = count
-        several = count > 1 and Priority.HIGH in classes and len(set(classes)) > 1
-        self._reserved = 1 if several else 0
+        self._classes = frozenset(classes)
         self._credit = dict.fromkeys(Priority, 0)
+        self._passed_over = 0
+        self.resize(count)
+
+    def resize(self, count: int) -> None:
+        """Deal out `count` slots from now on; what runs beyond them is left to end."""
+        self._count = count
+        several = count > 1 and Priority.HIGH in self._classes and len(self._classes) > 1
+        self._reserved = 1 if several else 0
 
     def choose(self, waiting: Collection[Priority], running: Mapping[Priority, int]) -> Priority | None:
         """Return the class to start now, or None if no slot may be given to any that waits."""
@@ -46,6 +56,10 @@ class Slots:
         earned = sum(WEIGHTS[p] for p in allowed)
         for priority in Priority:
             self._credit[priority] += WEIGHTS[priority] if priority in allowed else -self._credit[priority]
-        chosen = max(allowed, key=lambda p: self._credit[p])
+        starved = Priority.BULK in allowed and self._passed_over >= _MOST_PASSED_OVER
+        chosen = Priority.BULK if starved else max(allowed, key=lambda p: self._credit[p])
+        self._passed_over = (
+            self._passed_over + 1 if Priority.BULK in allowed and chosen != Priority.BULK else 0
+        )
         self._credit[chosen] -= earned
         return chosen

@@ -563,3 +563,27 @@ def test_a_queue_whose_topic_is_missing_does_not_start() -> None:
                 await w.work(Desk(), topics={"other": Priority.NORMAL})
 
     run(test)
+
+
+def test_a_queue_that_is_made_smaller_ends_what_runs_and_begins_less() -> None:
+    async def test() -> None:
+        async with world() as w:
+            desk = Desk()
+            await w.send(b"a", b"b", b"c", b"d")
+            queue = await w.work(desk, slots=3)
+            await until(lambda: desk.begun == [b"a", b"b", b"c"])
+
+            queue.resize(1)
+            desk.finish(b"a", b"b")
+            await until(lambda: len(desk.ended) == 2)
+            assert queue.state().running == 1
+            assert desk.begun == [b"a", b"b", b"c"]
+            desk.finish(b"c")
+            await until(lambda: desk.begun[-1] == b"d")
+            queue.resize(2)
+            await w.send(b"e")
+
+            await until(lambda: desk.begun[-1] == b"e")
+            assert queue.state().running == 2
+
+    run(test)

@@ -1,14 +1,30 @@
 from collections import Counter
 
 from cinelog_common.kafka.slots import Priority, Slots
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 ALL = list(Priority)
 CLASSES = st.sets(st.sampled_from(ALL))
 
 
+BOTH = {Priority.HIGH, Priority.NORMAL}
+COMING_AND_GOING = [
+    BOTH,
+    {Priority.HIGH},
+    BOTH,
+    BOTH,
+    {Priority.HIGH},
+    {Priority.HIGH},
+    BOTH,
+    {Priority.NORMAL},
+    BOTH,
+    BOTH,
+]
+
+
 @given(st.lists(CLASSES, min_size=8, max_size=60))
+@example(COMING_AND_GOING)
 def test_bulk_that_waits_gets_at_least_every_eighth_start(rounds: list[set[Priority]]) -> None:
     slots = Slots(1, ALL)
     since_bulk = 0
@@ -73,3 +89,14 @@ def test_only_what_waits_is_chosen_and_never_beyond_the_slots(
         assert chosen is None or (chosen in waiting and len(running) < count)
         if len(running) < count and Priority.HIGH in waiting:
             assert chosen is not None
+
+
+def test_fewer_slots_let_what_runs_end_and_begin_nothing_beyond_them() -> None:
+    slots = Slots(4, ALL)
+
+    slots.resize(2)
+
+    assert slots.choose(ALL, {Priority.NORMAL: 2}) is None
+    assert slots.choose([Priority.NORMAL], {Priority.NORMAL: 1}) is None
+    assert slots.choose(ALL, {Priority.NORMAL: 1}) is Priority.HIGH
+    assert slots.choose([Priority.NORMAL], {}) is Priority.NORMAL
