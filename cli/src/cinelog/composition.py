@@ -27,6 +27,24 @@ def build(name: str, platform: Platform, **overrides: object) -> Service:
     return make(load(kind, **overrides), platform)
 
 
+def offered_pools(*, hardware: bool = True) -> tuple[str, ...]:
+    """Return the pools whose encoders one process offers, the one that must work first.
+
+    The processor's, and unless without `hardware` those whose devices may be here. Where the environment
+    names a pool, it is that one alone.
+
+    Raises:
+        SettingsError: The environment names a pool that there is not.
+    """
+    from cinelog_transcode.adapters.devices import plausible_pools
+    from cinelog_transcode.settings import Settings
+
+    named = load(Settings)
+    if "pool" in named.model_fields_set:
+        return (named.pool,)
+    return plausible_pools() if hardware else ("cpu",)
+
+
 def standalone_services(
     settings: StandaloneSettings, platform: Platform, journal: Journal
 ) -> tuple[Service, ...]:
@@ -42,14 +60,15 @@ def standalone_services(
             # Not said here, the environment has its say.
             **({} if settings.limit_rate is None else {"limit_rate": settings.limit_rate}),
         },
-        "transcode": {
-            "slots": settings.slots,
-            "nice": settings.nice,
-            "warm": alone,
-        },
         "storage": {**ending},
     }
     services = [build(name, platform, **values) for name, values in overrides.items()]
+    encoding = {"slots": settings.slots, "nice": settings.nice, "warm": alone}
+    services += [
+        # The first one must work; of the others only the devices have been seen.
+        build("transcode", platform, pool=pool, required=not at, **encoding)
+        for at, pool in enumerate(offered_pools(hardware=settings.hardware))
+    ]
     if settings.host is not None:
         from cinelog_gateway.main import build_with_journal
         from cinelog_gateway.settings import Settings

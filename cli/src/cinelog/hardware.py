@@ -15,13 +15,14 @@ async def check_hardware(options: Options) -> None:
 
 
 async def _proven(codec: str) -> frozenset[str]:
-    """Return the vendors whose encoders of `codec` the worker of a standalone node can use."""
-    from cinelog_common.settings import load
-    from cinelog_transcode.domain.tables import tables_of_pool
+    """Return the vendors whose encoders of `codec` a standalone node can use."""
+    from cinelog_transcode.domain.tables import TABLES
     from cinelog_transcode.proofs import prove
-    from cinelog_transcode.settings import Settings
 
-    tables = tuple(table for table in tables_of_pool(load(Settings).pool) if table.codec == codec)
-    if not any(table.pool in VENDORS for table in tables):
+    from cinelog.composition import offered_pools
+
+    vendors = frozenset(offered_pools()) & frozenset(VENDORS)
+    tables = tuple(table for table in TABLES.values() if table.pool in vendors and table.codec == codec)
+    if not tables:
         return frozenset()
     return frozenset([proof.pool async for proof in prove(tables) if proof.usable])

@@ -148,9 +148,7 @@ async def _pools(settled: Settled, slots: int) -> "Pools":
 def _tables(settled: Settled) -> "tuple[EncoderTable, ...]":
     from cinelog_transcode.domain.tables import TABLES
 
-    wanted = {"cpu"} if settled.hardware == "never" else None
-    return tuple(
-        table
-        for table in TABLES.values()
-        if table.codec == settled.codec and (wanted is None or table.pool in wanted)
-    )
+    from cinelog.composition import offered_pools
+
+    offered = offered_pools(hardware=settled.hardware != "never")
+    return tuple(table for table in TABLES.values() if table.codec == settled.codec and table.pool in offered)

@@ -58,6 +58,7 @@ class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
         allow_local_cookies: Whether a source may name cookies of this machine.
         limit_rate: Bytes per second that all sources together may take; None is as many as come.
         host: Address to listen on; None for no HTTP at all.
+        hardware: Whether other encoders than the processor's are looked for.
     """
 
     data: Path
@@ -68,6 +69,7 @@ class StandaloneSettings(msgspec.Struct, frozen=True, kw_only=True):
     limit_rate: int | None = None
     host: str | None = None
     port: int = 8080
+    hardware: bool = True
 
 
 def declared_pools(text: str) -> dict[str, int]:

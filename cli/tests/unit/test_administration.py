@@ -12,6 +12,8 @@ from cinelog.commands.doctor import Finding
 from cinelog.composition import SERVICES
 from cinelog_common.errors import Category, TransientError
 from cinelog_common.kafka.admin import TopicsReport
+from cinelog_transcode.adapters import devices
+from cinelog_transcode.adapters.devices import Device
 
 Call = Callable[..., Any]
 
@@ -176,3 +178,25 @@ def test_a_folder_that_is_not_there_yet_is_measured_by_the_one_above(
 
     findings = json.loads(said.out)["findings"]
     assert any(finding["name"].endswith("not/there/yet") and finding["detail"] for finding in findings)
+
+
+def test_each_vendor_s_device_is_told_with_what_is_lacking(
+    call: Call, encoders: list[Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = Device(pool="intel", plausible=False, detail="/dev/dri/renderD128 may not be opened")
+    found = Device(pool="nvidia", plausible=True, detail="/dev/nvidiactl is there")
+    monkeypatch.setattr(devices, "look", lambda *_, **__: (found, lacking))
+
+    said = call("doctor")
+
+    assert "nvidia device: /dev/nvidiactl is there" in said.out
+    assert "intel device: /dev/dri/renderD128 may not be opened" in said.out
+    assert "`run` and `serve` offer cpu, nvidia, where they work" in said.out
+
+
+def test_a_pool_that_the_environment_names_is_told_as_such(
+    call: Call, encoders: list[Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CINELOG_TRANSCODE_POOL", "amd")
+
+    assert "offer amd, as CINELOG_TRANSCODE_POOL says" in call("doctor").out

@@ -59,11 +59,22 @@ def _machine() -> Iterator[Finding]:
         ok=True,
         detail=f"{cores} cores, {platform.machine()}, {platform.system()} {platform.release()}",
     )
-    devices = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
-    devices += sorted(str(path) for path in Path("/dev/dri").glob("renderD*"))
-    detail = ", ".join(devices) or "no graphics device is visible to this process"
-    yield Finding(topic="machine", name="graphics devices", ok=bool(devices), detail=detail)
+    yield from _devices()
     yield Finding(topic="machine", name="fastio", ok=True, detail=f"{_fastio()} kernel", needed=True)
+
+
+def _devices() -> Iterator[Finding]:
+    from cinelog_transcode.adapters.devices import look
+
+    from cinelog.composition import offered_pools
+
+    for device in look():
+        yield Finding(
+            topic="machine", name=f"{device.pool} device", ok=device.plausible, detail=device.detail
+        )
+    how = "as CINELOG_TRANSCODE_POOL says" if "CINELOG_TRANSCODE_POOL" in os.environ else "where they work"
+    detail = f"`run` and `serve` offer {', '.join(offered_pools())}, {how}"
+    yield Finding(topic="machine", name="pools", ok=True, detail=detail)
 
 
 def _fastio() -> str:

@@ -148,6 +148,7 @@ async def _work(wanted: Wanted, display: Display) -> Result:
         allow_private_sources=True,
         allow_local_cookies=True,
         limit_rate=wanted.limit_rate,
+        hardware=wanted.options.hardware != "never",
     )
     node = Standalone(settings)
     await node.start()

@@ -27,10 +27,7 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat until `stop`; a log that does not answer is tried again at the next beat."""
         while not self._stopping.is_set():
-            try:
-                await self._heartbeats.beat(self._now())
-            except TransientError as error:
-                logger.bind(action="worker.unheard").warning("{}", error.message)
+            await self.beat()
             try:
                 async with asyncio.timeout(self._interval_s):
                     await self._stopping.wait()
@@ -38,6 +35,13 @@ class Heartbeat:
                 continue
         try:
             await self._heartbeats.gone(self._now().worker)
+        except TransientError as error:
+            logger.bind(action="worker.unheard").warning("{}", error.message)
+
+    async def beat(self) -> None:
+        """Beat once, as well as the log can be told."""
+        try:
+            await self._heartbeats.beat(self._now())
         except TransientError as error:
             logger.bind(action="worker.unheard").warning("{}", error.message)
 

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 
 from cinelog_common.contract.status import WorkerBeat
+from cinelog_common.errors import TransientError
 from cinelog_common.platform import Platform
 from cinelog_common.worker import Worker
 from loguru import logger
@@ -13,9 +14,11 @@ from cinelog_transcode.adapters.encoder import ChildEncoder, ChildQualityMeter, 
 from cinelog_transcode.adapters.machine import available_cores
 from cinelog_transcode.adapters.proofs import ProofBook
 from cinelog_transcode.adapters.scratch import sweep
+from cinelog_transcode.adapters.sessions import LimitedEncoder, LimitedMeter, Sessions
 from cinelog_transcode.adapters.units import ObjectUnitStore
 from cinelog_transcode.agents import SERVICE, routes, worker_spec
 from cinelog_transcode.domain.proof import Proof, told_proofs
+from cinelog_transcode.domain.sessions import SessionLimit
 from cinelog_transcode.domain.tables import tables_of_pool
 from cinelog_transcode.handlers import Handlers, Limits, Workshop
 from cinelog_transcode.heartbeat import Heartbeat
@@ -23,6 +26,8 @@ from cinelog_transcode.proofs import prove
 from cinelog_transcode.settings import Settings
 
 _ABANDONED_S = 86_400.0
+_OFFER_S = 8.0
+"""So long the others wait for a worker that is not required, so that the first job finds its device."""
 
 
 class TranscodeService:
@@ -42,53 +47,101 @@ class TranscodeService:
         )
         self._encoder = ChildEncoder(children)
         self._meter = ChildQualityMeter(children)
-        self._book = ProofBook()
+        self._sessions = Sessions(
+            settings.pool, SessionLimit(spec.slots), platform.clock, on_change=self._resize
+        )
+        self._book = ProofBook(quiet=not settings.required)
         self._proofs: tuple[Proof, ...] = ()
         self._worker = Worker(spec, routes(self._handlers()), platform)
+        self._working = False
         self._heart = Heartbeat(LogHeartbeats(platform.producer), self._beat, interval_s=settings.beat_s)
         self._tasks: list[asyncio.Task[None]] = []
+        self._offering: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take work; encoders are proven meanwhile, and commands wait for the proof of theirs.
+
+        A worker that is not required does the one after the other, and only if an encoder works.
 
         Raises:
             TransientError: No broker answers, or a topic is missing.
         """
         scratch, own = self._scratch.parent, f"{self._platform.worker}."
         await asyncio.to_thread(sweep, scratch, before=self._abandoned(), keep=own)
-        self._tasks = [asyncio.create_task(self._prepare(), name="transcode.proofs")]
         try:
-            await self._worker.start()
+            await (self._take_work() if self._settings.required else self._offer())
         except BaseException:
+            await self._end_offering()
             await self._end_tasks()
             raise
-        self._tasks.append(asyncio.create_task(self._live(), name="transcode.heartbeat"))
 
     async def stop(self, deadline_s: float) -> None:
         """Take nothing more; units that are not finished within the deadline go to other workers."""
         self._heart.stop()
-        await self._worker.stop(deadline_s)
+        await self._end_offering()
+        if self._working:
+            await self._worker.stop(deadline_s)
         await self._end_tasks(grace_s=min(2.0, deadline_s))
         await self._encoder.close()
         await self._meter.close()
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     def ready(self) -> bool:
-        """Whether work is taken, and at least one encoder works."""
-        return self._worker.ready() and any(proof.usable for proof in self._proofs)
+        """Whether work is taken, and at least one encoder works; always, if the worker is not required."""
+        if not self._settings.required:
+            return True
+        return self._worker.ready() and self._useful()
+
+    def _useful(self) -> bool:
+        return any(proof.usable for proof in self._proofs)
+
+    async def _take_work(self) -> None:
+        self._tasks.append(asyncio.create_task(self._prepare(), name="transcode.proofs"))
+        await self._worker.start()
+        self._working = True
+        self._tasks.append(asyncio.create_task(self._live(), name="transcode.heartbeat"))
+
+    async def _offer(self) -> None:
+        """Take work once an encoder has worked; return after the first heartbeat, or when that takes long."""
+        self._offering = asyncio.create_task(self._prove_and_work(), name="transcode.offer")
+        done, _ = await asyncio.wait([self._offering], timeout=_OFFER_S)
+        for task in done:
+            task.result()
+
+    async def _prove_and_work(self) -> None:
+        await self._prepare()
+        self._proofs = await self._book.all()
+        if not self._useful():
+            log = logger.bind(action="worker.useless")
+            log.debug("The pool {} is not offered: none of its encoders works.", self._settings.pool)
+            return
+        try:
+            await self._worker.start()
+        except TransientError as error:
+            log = logger.bind(action="worker.unheard")
+            log.warning("The pool {} is not offered: {}", self._settings.pool, error.message)
+            return
+        self._working = True
+        await self._heart.beat()
+        self._tasks.append(asyncio.create_task(self._heart.run(), name="transcode.heartbeat"))
+
+    def _resize(self, units: int) -> None:
+        self._worker.resize(units)
 
     async def _prepare(self) -> None:
         await self._book.fill(prove(tables_of_pool(self._settings.pool)))
-        if self._settings.warm:
+        if self._settings.warm and any(proof.usable for proof in await self._book.all()):
             await self._encoder.warm(self._slots)
 
     def _handlers(self) -> Handlers:
         settings, platform = self._settings, self._platform
+        # The processor refuses no session: there a refusal is about what was asked for.
+        limited = settings.pool != "cpu"
         return Handlers(
             Workshop(
                 units=ObjectUnitStore(platform.objects),
-                encoder=self._encoder,
-                meter=self._meter,
+                encoder=LimitedEncoder(self._encoder, self._sessions) if limited else self._encoder,
+                meter=LimitedMeter(self._meter, self._sessions) if limited else self._meter,
                 proofs=self._book,
                 announcer=platform.announcer(SERVICE),
                 clock=platform.clock,
@@ -117,7 +170,7 @@ class TranscodeService:
     async def _live(self) -> None:
         # Before the proofs are made there is nothing to tell that the ledger could count on.
         self._proofs = await self._book.all()
-        if not any(proof.usable for proof in self._proofs):
+        if not self._useful():
             log = logger.bind(action="worker.useless")
             log.error("No encoder of the pool {} works here; see `cinelog doctor`.", self._settings.pool)
         await self._heart.run()
@@ -129,10 +182,16 @@ class TranscodeService:
             role=SERVICE,
             at_ms=round(self._platform.clock.now() * 1000),
             pool=self._settings.pool,
-            slots=self._slots if any(proof.usable for proof in self._proofs) else 0,
+            slots=min(self._slots, self._sessions.units) if self._useful() else 0,
             busy=self._worker.state().running,
             encoders=told_proofs(self._proofs),
         )
+
+    async def _end_offering(self) -> None:
+        # A proof that is still being made is for nobody now.
+        if self._offering is not None:
+            self._offering.cancel()
+            await asyncio.gather(self._offering, return_exceptions=True)
 
     async def _end_tasks(self, *, grace_s: float = 0.0) -> None:
         if self._tasks:

@@ -8,10 +8,23 @@ from cinelog_common.contract.commands import EncodeSegment
 from cinelog_common.contract.events import Event
 from cinelog_common.contract.sidecars import UnitSidecar
 from cinelog_common.contract.status import Progress, WorkerBeat
+from cinelog_common.errors import Category, TransientError
 
 from cinelog_transcode.domain.places import UnitPlace
 from cinelog_transcode.domain.proof import Proof
 from cinelog_transcode.domain.tasks import EncodeTask, QualityReport, QualityTask, UnitReport
+
+
+class RefusedError(TransientError):
+    """An encoder that was proven at the start does not open now: no free session, a lost device."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            message,
+            category=Category.ENCODER_UNAVAILABLE,
+            action="It is tried again; if it refuses each time, set hardware to never.",
+        )
+
 
 OnProgress = Callable[[int, int], Awaitable[None]]
 """Told the frames done and expected."""
@@ -25,8 +38,8 @@ class UnitEncoder(Protocol):
 
         Raises:
             PermanentError: The unit is damaged (`damaged`) or of a kind nobody decodes.
-            TransientError: The process died or stopped reporting, or the encoder, which was proven,
-                refuses now (`encoder_unavailable`).
+            RefusedError: The encoder, which was proven, does not open now.
+            TransientError: The process died or stopped reporting.
         """
 
 

@@ -12,6 +12,9 @@ class Settings(SettingsBase):
 
     pool: str = Field(default="cpu", pattern=f"^({'|'.join(POOLS)})$")
     """The vendor whose encoders this worker offers."""
+    required: bool = True
+    """Whether this worker must be of use: one that is not required proves its encoders first, and takes no
+    work, tells nothing and is ready all the same if none of them works."""
     slots: int = Field(default=0, ge=0, le=256)
     """Units encoded side by side; 0 means one per core."""
     cores: int = Field(default=0, ge=0, le=1024)

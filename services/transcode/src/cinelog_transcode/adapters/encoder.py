@@ -19,7 +19,7 @@ from cinelog_transcode.domain.tasks import (
     UnitReport,
     decode_report,
 )
-from cinelog_transcode.ports import OnProgress
+from cinelog_transcode.ports import OnProgress, RefusedError
 
 ENCODER = "cinelog_transcode.children.encoder"
 QUALITY = "cinelog_transcode.children.quality"
@@ -33,17 +33,6 @@ class StalledError(TransientError):
             f"The encoder reported no progress for {silence_s:.0f} s and was ended.",
             category=Category.ENCODER_UNAVAILABLE,
             action="It is tried again; if it hangs each time, look at its driver, or set hardware to never.",
-        )
-
-
-class RefusedError(TransientError):
-    """An encoder that was proven at the start does not open now: no free session, a lost device."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(
-            message,
-            category=Category.ENCODER_UNAVAILABLE,
-            action="It is tried again; if it refuses each time, set hardware to never.",
         )
 
 
@@ -123,8 +112,9 @@ def _pool(module: str, settings: ChildSettings) -> ChildPool:
 
 
 def _error(report: TaskFailed) -> CinelogError:
-    # Commands only come here after their encoder's proof: what it refuses now, it may not refuse later.
-    if report.category == Category.ENCODER_UNAVAILABLE:
+    # Commands only come here after their encoder's proof: what does not open now may open later. What
+    # fails with a picture in hand is transient as it is, and says nothing about sessions.
+    if report.category == Category.ENCODER_UNAVAILABLE and report.permanent:
         return RefusedError(report.message)
     return report.error()
 

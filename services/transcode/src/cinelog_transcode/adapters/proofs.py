@@ -11,7 +11,9 @@ from cinelog_transcode.domain.proof import Proof
 class ProofBook:
     """Collects proofs as they come; who asks early waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        """One that is `quiet` tells of what does not work only those who look for it."""
+        self._quiet = quiet
         self._known: dict[str, Proof] = {}
         self._complete = False
         self._news = asyncio.Condition()
@@ -49,4 +51,4 @@ class ProofBook:
         if proof.usable:
             log.debug("{} {} works ({:.2f} s)", proof.encoder, proof.version, proof.seconds)
         else:
-            log.info("{} cannot be used: {}", proof.encoder, proof.reason)
+            log.log("DEBUG" if self._quiet else "INFO", "{} cannot be used: {}", proof.encoder, proof.reason)
