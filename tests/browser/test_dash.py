@@ -50,7 +50,7 @@ def test_a_page_with_dash_js_plays_the_manifest_through(
     player.blank(serve.gateway.url, script)
 
     player.evaluate(START, address(serve, ladder))
-    player.play()
+    player.play(speed=2)
 
     player.await_that("v.ended")
     assert player.ask("v.duration") == pytest.approx(LENGTH_S, abs=0.05)

@@ -46,7 +46,9 @@ def test_the_live_playlist_plays_over_the_discontinuity(
             page.on("pageerror", lambda error: complaints.append(str(error)))
             await page.goto(f"http://127.0.0.1:{port}/watch/{status.job}")
             await page.wait_for_function(f"() => {VIDEO}.readyState >= 2")
-            await page.evaluate(f"() => {{ {VIDEO}.muted = true; {VIDEO}.play(); }}")
+            await page.evaluate(
+                f"() => {{ {VIDEO}.muted = true; {VIDEO}.playbackRate = 2; {VIDEO}.play(); }}"
+            )
             await page.wait_for_function(f"() => {VIDEO}.ended")
             for name in (
                 "currentTime",

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from cinelog_download.testing import Behaviour, Origin
 from cinelog_testkit.films import Film, make_film
+from cinelog_testkit.hosting import hosted
 from cinelog_testkit.serving import Serve
 
 pytestmark = pytest.mark.real
 
 RATE = 25
-FRAMES = 250
+FRAMES = 150
 LENGTH_S = FRAMES / RATE
 SLOW_BPS = 700_000
 WAY = "/seams.mp4"
@@ -35,7 +36,7 @@ COUNTS = [f"{QUALITY}.{name}" for name in ("totalVideoFrames", "droppedVideoFram
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Ten seconds in several megabytes, with a keyframe a second."""
+    """Six seconds in several megabytes, with a keyframe a second."""
     large = Film(frames=FRAMES, size=(320, 180), noise=True, options={"preset": "ultrafast", "qp": "8"})
     return make_film(tmp_path_factory.mktemp("seams") / "film.mp4", large).read_bytes()
 
@@ -56,6 +57,14 @@ class Growing:
         """Let the rest arrive at once, and return the last snapshot."""
         self._hurry()
         return self.gateway.await_job(self.job)
+
+
+@pytest.fixture(scope="module")
+def finished(serve: Serve, film: bytes) -> dict[str, Any]:
+    """The same film as a job that has ended."""
+    with hosted(Origin()) as origin:
+        job = serve.gateway.submit(origin.serve(WAY, film), preset="ultrafast", segment_s=1.0)
+        return serve.gateway.await_job(job)
 
 
 @pytest.fixture
@@ -109,15 +118,14 @@ def test_while_it_grows_every_frame_is_played_once_and_the_end_is_the_films_end(
 
 @pytest.mark.parametrize("playlist", ["live/master.m3u8", "output/master.m3u8"])
 def test_finished_it_plays_through_in_the_browsers_own_player(
-    growing: Growing, player: Any, playlist: str
+    serve: Serve, finished: dict[str, Any], player: Any, playlist: str
 ) -> None:
-    status = growing.finish()
-    player.blank(growing.gateway.url)
+    player.blank(serve.gateway.url)
     player.evaluate(RECORD)
 
     player.evaluate(
         "url => { document.querySelector('video').src = url; }",
-        f"{growing.gateway.url}{status['links']['files']}{playlist}",
+        f"{serve.gateway.url}{finished['links']['files']}{playlist}",
     )
     player.await_that("v.readyState >= 2")
     player.play()

@@ -13,14 +13,14 @@ from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.viewing import view, view_hls
 from cinelog_testkit.waiting import wait_until
 
-LARGE = Film(frames=250, size=(320, 180), noise=True, options={"preset": "ultrafast", "qp": "8"})
-SLOW_BPS = 600_000
+LARGE = Film(frames=200, size=(320, 180), noise=True, options={"preset": "ultrafast", "qp": "8"})
+SLOW_BPS = 1_000_000
 WAY = "/large.mp4"
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds in several megabytes."""
+    """Eight seconds in several megabytes."""
     return make_film(tmp_path_factory.mktemp("large") / "large.mp4", LARGE)
 
 
