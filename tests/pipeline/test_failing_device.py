@@ -1,5 +1,6 @@
 """A device stops working in the middle of a film: what was watched stays, the result is of one piece."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from cinelog_common.cmaf.hlsparsing import parse_playlist
 from cinelog_common.cmaf.hlsvalidation import validate
 from cinelog_common.contract.status import JobStatus
 from cinelog_common.contract.values import Options
-from cinelog_testkit.devices import UNITS_BEFORE_IT_BREAKS, Device, device_node, plug_in
+from cinelog_testkit.devices import UNITS_BEFORE_IT_BREAKS, Device, HangingDevice, device_node, plug_in
 from cinelog_testkit.films import Film, make_film
+from cinelog_testkit.hanging_encoder import HUNG_ENV
 from cinelog_testkit.viewing import Viewing, view, view_hls
 from cinelog_testkit.waiting import within
 
@@ -21,15 +23,18 @@ def film(tmp_path: Path) -> Path:
     return make_film(tmp_path / "film.mp4", Film(frames=175, size=(512, 490)))
 
 
-@pytest.fixture
-def converted(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobStatus:
-    plug_in(monkeypatch)
-
+def convert(film: Path, data: Path) -> JobStatus:
     async def work() -> JobStatus:
-        async with device_node(StandaloneSettings(data=tmp_path / "data", allow_private_sources=True)) as it:
+        async with device_node(StandaloneSettings(data=data, allow_private_sources=True)) as it:
             return await it.convert(film, OPTIONS)
 
     return within(work(), deadline_s=150)
+
+
+@pytest.fixture
+def converted(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> JobStatus:
+    plug_in(monkeypatch)
+    return convert(film, tmp_path / "data")
 
 
 @pytest.fixture
@@ -67,3 +72,34 @@ def test_another_encoder_goes_on_and_what_was_watched_stays(
     }
     assert texts["490p.m3u8"].count("#EXT-X-MAP") == 2
     assert texts["a0.m3u8"].count("#EXT-X-MAP") == 1
+
+
+def test_a_device_that_hangs_in_the_middle_of_a_unit_is_killed_and_every_frame_is_there(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = tmp_path / "hung"
+    hung.mkdir()
+    monkeypatch.setenv(HUNG_ENV, str(hung))
+    plug_in(monkeypatch, HangingDevice)
+
+    status = convert(film, tmp_path / "data")
+
+    output = tmp_path / "data" / "objects" / "jobs" / status.job / "1" / "output"
+    assert status.state == "completed", status.error
+    (warning,) = status.warnings
+    assert warning.startswith("The encoder h264_nvenc stopped working in segment 3: ")
+    assert "reported no progress for 3 s and was ended" in warning
+    assert "libx264 goes on from there, and encodes the result as a whole" in warning
+    assert_same(view(output / "video.mp4"), view(film))
+    assert_same(view_hls(output / "master.m3u8"), view(film))
+    pids = [int(path.name) for path in hung.iterdir()]
+    assert pids
+    assert not [pid for pid in pids if is_child(pid)]
+
+
+def is_child(pid: int) -> bool:
+    """Whether a child process of ours with this number lives, or was not waited for."""
+    try:
+        return f"PPid:\t{os.getpid()}" in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False

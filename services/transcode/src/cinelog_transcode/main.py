@@ -109,7 +109,7 @@ class TranscodeService:
             task.result()
 
     async def _prove_and_work(self) -> None:
-        await self._prepare()
+        await self._book.fill(prove(tables_of_pool(self._settings.pool)))
         self._proofs = await self._book.all()
         if not self._useful():
             log = logger.bind(action="worker.useless")
@@ -124,13 +124,15 @@ class TranscodeService:
         self._working = True
         await self._heart.beat()
         self._tasks.append(asyncio.create_task(self._heart.run(), name="transcode.heartbeat"))
+        if self._settings.warm:
+            await self._encoder.warm(self._slots)
 
     def _resize(self, units: int) -> None:
         self._worker.resize(units)
 
     async def _prepare(self) -> None:
         await self._book.fill(prove(tables_of_pool(self._settings.pool)))
-        if self._settings.warm and any(proof.usable for proof in await self._book.all()):
+        if self._settings.warm:
             await self._encoder.warm(self._slots)
 
     def _handlers(self) -> Handlers:

@@ -18,7 +18,7 @@ from cinelog_common.ids import job_id_of_key
 from cinelog_common.kafka.compacted import CompactedReader, ReaderSettings
 from cinelog_common.kafka.records import Record
 from cinelog_transcode import main, proofs
-from cinelog_transcode.adapters.encoder import ChildEncoder
+from cinelog_transcode.adapters.encoder import ChildEncoder, ChildSettings
 from cinelog_transcode.children.encoding import EncoderUnavailableError
 from cinelog_transcode.domain.proof import Proof
 from msgspec.structs import replace
@@ -27,6 +27,8 @@ from cinelog_testkit.waiting import eventually
 
 POOL = "nvidia"
 UNITS_BEFORE_IT_BREAKS = 3
+STALL_S = 3.0
+"""After so long a device that hangs is ended; its processes start within that, others' work beside them."""
 
 
 class Device(ChildEncoder):
@@ -45,7 +47,27 @@ class Device(ChildEncoder):
         return await super().encode(replace(task, recipe=played), on_progress)
 
 
-def plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
+class HangingDevice(ChildEncoder):
+    """Encodes in processes of its own, which stop in the middle of a unit and report nothing more."""
+
+    def __init__(self, settings: ChildSettings) -> None:
+        super().__init__(settings)
+        hanging = replace(settings, stall_s=STALL_S)
+        self._device = ChildEncoder(hanging, module="cinelog_testkit.hanging_encoder")
+
+    async def encode(self, task: Any, on_progress: Any) -> Any:
+        """Encode on the device, or as the processor does."""
+        if task.recipe.family != POOL:
+            return await super().encode(task, on_progress)
+        return await self._device.encode(task, on_progress)
+
+    async def close(self) -> None:
+        """End the warm children of both."""
+        await self._device.close()
+        await super().close()
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, device: type[ChildEncoder] = Device) -> None:
     """Let every standalone node of this process have a device, which its worker believes to work."""
     services, prove = composition.standalone_services, proofs.prove
 
@@ -61,7 +83,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(standalone, "standalone_services", with_the_device)
     monkeypatch.setattr(main, "prove", proven)
-    monkeypatch.setattr(main, "ChildEncoder", Device)
+    monkeypatch.setattr(main, "ChildEncoder", device)
     Device.made = 0
 
 

@@ -1,4 +1,8 @@
-"""Units and samples encoded in killable child processes."""
+"""Units and samples encoded in killable child processes.
+
+The processes are kept warm between units, so that a device's driver is loaded once for many. Its context
+is not kept: PyAV makes one for each codec context, and gives no way to hand one to another.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
