@@ -1,9 +1,14 @@
 """Sources of many shapes: each becomes a film that shows the same."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cinelog_testkit.commands import Finished
+from cinelog_testkit.converting import begun, converted, names_chosen
 from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.viewing import view, view_hls
 
@@ -12,40 +17,51 @@ TICK_S = 0.001
 """Matroska and WebM count in milliseconds, so do their times."""
 
 
-@pytest.mark.parametrize(
-    ("name", "film", "size"),
-    [
-        ("portrait.mp4", Film(size=(96, 160)), (96, 160)),
-        ("tiny.mp4", Film(size=(32, 32)), (32, 32)),
-        ("wide.mp4", Film(size=(640, 64)), (640, 64)),
-        ("film-rate.mp4", Film(frames=48, rate=24), (160, 96)),
-        ("one-keyframe.mp4", Film(frames=100, keyframes=1000), (160, 96)),
-        ("all-keyframes.mp4", Film(keyframes=1), (160, 96)),
-        ("open-groups.mp4", Film(options={"x264-params": "open-gop=1:bframes=3:b-adapt=0"}), (160, 96)),
-        ("fragmented.mp4", Film(container={"movflags": "frag_keyframe+empty_moov+delay_moov"}), (160, 96)),
-        ("index-first.mp4", Film(container={"movflags": "faststart"}), (160, 96)),
-        ("matroska.mkv", Film(), (160, 96)),
-        ("web.webm", Film(encoder="libvpx", options=VP8, sound="libopus", layout="stereo"), (160, 96)),
-        (
-            "broadcast.ts",
-            Film(encoder="mpeg2video", timescale=25, options={"b": "2M"}, sound="mp2"),
-            (160, 96),
-        ),
-        ("old.avi", Film(encoder="mpeg4", timescale=25, options={"b": "2M"}, sound="libmp3lame"), (160, 96)),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_whatever_the_shape_every_picture_arrives(
-    tmp_path: Path, convert: Any, same_film: Any, *, name: str, film: Film, size: tuple[int, int]
-) -> None:
-    source = make_film(tmp_path / name, film)
+SHAPES = {
+    "portrait.mp4": Film(size=(96, 160)),
+    "tiny.mp4": Film(size=(32, 32)),
+    "wide.mp4": Film(size=(640, 64)),
+    "film-rate.mp4": Film(frames=48, rate=24),
+    "one-keyframe.mp4": Film(frames=100, keyframes=1000),
+    "all-keyframes.mp4": Film(keyframes=1),
+    "open-groups.mp4": Film(options={"x264-params": "open-gop=1:bframes=3:b-adapt=0"}),
+    "fragmented.mp4": Film(container={"movflags": "frag_keyframe+empty_moov+delay_moov"}),
+    "index-first.mp4": Film(container={"movflags": "faststart"}),
+    "matroska.mkv": Film(),
+    "web.webm": Film(encoder="libvpx", options=VP8, sound="libopus", layout="stereo"),
+    "broadcast.ts": Film(encoder="mpeg2video", timescale=25, options={"b": "2M"}, sound="mp2"),
+    "old.avi": Film(encoder="mpeg4", timescale=25, options={"b": "2M"}, sound="libmp3lame"),
+}
+TURNED = {f"turned-{degrees}.mp4": Film(rotation=degrees) for degrees in (90, 180, 270)}
+UNEQUAL = {
+    "shorter-sound.mp4": Film(sound_s=0.9),
+    "longer-sound.mp4": Film(sound_s=3.5),
+}
+FILMS = {**SHAPES, **TURNED, **UNEQUAL}
+Made = dict[str, Future[tuple[Path, Finished]]]
 
-    done = convert(source, "--segment", "1")
+
+@pytest.fixture(scope="module")
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """Of each film that a chosen test is about: where it lies, and what it became."""
+
+    def make(name: str) -> tuple[Path, Finished]:
+        folder = tmp_path_factory.mktemp("shape")
+        source = make_film(folder / name, FILMS[name])
+        return source, converted(source, folder / "out", "--segment", "1")
+
+    with begun({name: partial(make, name) for name in names_chosen(request)}) as calls:
+        yield calls
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_whatever_the_shape_every_picture_arrives(made: Made, same_film: Any, name: str) -> None:
+    source, done = made[name].result()
 
     viewing = view(done.path("mp4"))
     same_film(viewing, view(source), tick_s=TICK_S)
     same_film(view_hls(done.path("hls")), view(source), tick_s=TICK_S)
-    assert viewing.size == size
+    assert viewing.size == SHAPES[name].size
 
 
 def test_odd_sizes_lose_at_most_one_line_and_one_column(tmp_path: Path, convert: Any, same_film: Any) -> None:
@@ -59,11 +75,9 @@ def test_odd_sizes_lose_at_most_one_line_and_one_column(tmp_path: Path, convert:
     assert viewing.size in {(160, 96), (162, 98), (160, 98), (162, 96)}
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_turned_picture_is_shown_turned(tmp_path: Path, convert: Any, same_film: Any, degrees: int) -> None:
-    source = make_film(tmp_path / "turned.mp4", Film(rotation=degrees))
-
-    done = convert(source)
+@pytest.mark.parametrize("name", TURNED)
+def test_a_turned_picture_is_shown_turned(made: Made, same_film: Any, name: str) -> None:
+    source, done = made[name].result()
 
     viewing = view(done.path("mp4"))
     same_film(viewing, view(source))
@@ -102,14 +116,10 @@ def test_five_channels_and_the_low_one_are_kept(tmp_path: Path, convert: Any, sa
     assert viewing.channels == 6
 
 
-@pytest.mark.parametrize("sound_s", [0.9, 3.5], ids=["shorter", "longer"])
+@pytest.mark.parametrize("name", UNEQUAL)
 def test_sound_of_another_length_than_the_picture_stays_in_place(
-    tmp_path: Path, convert: Any, same_film: Any, sound_s: float
+    made: Made, same_film: Any, name: str
 ) -> None:
-    source = make_film(tmp_path / "unequal.mp4", Film(sound_s=sound_s))
+    source, done = made[name].result()
 
-    done = convert(source)
-
-    viewing = view(done.path("mp4"))
-    wanted = view(source)
-    same_film(viewing, wanted)
+    same_film(view(done.path("mp4")), view(source))
