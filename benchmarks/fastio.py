@@ -35,6 +35,7 @@ from cinelog_fastio import (
     unpack_bundle,
 )
 from cinelog_fastio.kernel import Kernel
+from measuring import Row
 
 Rivals = dict[str, Callable[[], object]]
 
@@ -48,15 +49,24 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def compare(title: str, size: int, rivals: Rivals, rounds: int) -> None:
+def _taken(rivals: Rivals, rounds: int) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in rivals}
     for _ in range(rounds):
         for name, call in rivals.items():
             taken[name].append(seconds(call))
+    return taken
+
+
+def _ratio(first: list[float], times: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(first, times, strict=True))
+
+
+def compare(title: str, size: int, rivals: Rivals, rounds: int) -> None:
+    taken = _taken(rivals, rounds)
     first = next(iter(taken.values()))
     print(f"\n{title}")
     for name, times in taken.items():
-        ratio = statistics.median(mine / theirs for mine, theirs in zip(first, times, strict=True))
+        ratio = _ratio(first, times)
         print(f"  {name:<34} {size / statistics.median(times) / 1e9:7.2f} GB/s   {ratio:6.2f}x")
 
 
@@ -131,14 +141,18 @@ def chunks(folder: Path, size: int, rounds: int) -> None:
     target.unlink()
 
 
-def bundles(folder: Path, rounds: int) -> None:
+def packets_of_a_unit() -> list[Packet]:
     """Ten seconds of 1080p at some 10 Mbit/s: what a long work unit holds."""
     noise = random.Random(2)
     sizes = [400_000 if number % 120 == 0 else noise.randrange(8_000, 100_000) for number in range(240)]
-    packets = [
+    return [
         Packet(data=noise.randbytes(size), pts=number, dts=number, duration=1)
         for number, size in enumerate(sizes)
     ]
+
+
+def bundles(folder: Path, rounds: int) -> None:
+    packets = packets_of_a_unit()
     bundle = pack_bundle(PARAMETERS, packets)
     target = folder / "bundle"
 
@@ -176,6 +190,33 @@ def bytes_in_memory(rounds: int) -> None:
     ]
     for title, size, call in groups:
         compare(title, size, {"native": call, "pure": under(PURE, call)}, rounds * 3)
+
+
+def goals(folder: Path, count: int) -> list[Row]:
+    """What the rest of the product counts on; the files lie where the benchmark's do."""
+    size, source, target = 256 << 20, folder / "source", folder / "target"
+    source.write_bytes(random.Random(0).randbytes(1 << 20) * (size >> 20))
+    rivals: Rivals = {
+        "plain": lambda: read_and_write(source, target),
+        "copyfile": lambda: shutil.copyfile(source, target),
+        "checked": lambda: copy_checked(source, target),
+        "two threads": lambda: copy_checked(source, target, threads=2),
+    }
+    bundle = pack_bundle(PARAMETERS, packets_of_a_unit())
+    rounds = max(5, count)
+    with kernel(NATIVE):
+        taken = _taken({name: fresh(target, call) for name, call in rivals.items()}, rounds)
+        (unpacking,) = _taken({"unpack": lambda: unpack_bundle(bundle)}, rounds * 3).values()
+    source.unlink()
+    target.unlink()
+    checked = _ratio(taken["plain"], taken["checked"])
+    threads = _ratio(taken["copyfile"], taken["two threads"])
+    speed = len(bundle) / statistics.median(unpacking) / 1e9
+    return [
+        ("fastio: copy with checksum, speed against a plain copy without", f"{checked:.2f}×", "≥ 0.9×"),
+        ("fastio: the same with two threads, against `shutil.copyfile`", f"{threads:.2f}×", "≥ 1.4×"),
+        (f"fastio: a bundle of {len(bundle) / 1e6:.0f} MB unpacked", f"{speed:.1f} GB/s", "≥ 2 GB/s"),
+    ]
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """A web server on loopback that serves one file at a given rate and remembers when it was asked for what."""
 
 import asyncio
+import mmap
 import re
 import time
 from pathlib import Path
@@ -12,7 +13,8 @@ class RatedOrigin:
     """Serves `path` with ranges, all connections together at `rate` bytes a second."""
 
     def __init__(self, path: Path, rate: float) -> None:
-        self._data = path.read_bytes()
+        with path.open("rb") as file:
+            self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._rate = rate
         self._next = 0.0
         self._server: asyncio.Server | None = None

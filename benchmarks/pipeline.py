@@ -17,8 +17,10 @@ from pathlib import Path
 from arriving import links, overlap, start
 from cinelog_common.logging import configure_logging
 from encoding import irregular, ladder, local_file, overhead, regular, size
+from fastio import goals
 from idle import serve
 from measuring import Row
+from memory import download
 from scaling import workers
 from storing import disk
 
@@ -32,6 +34,8 @@ GROUPS: dict[str, Callable[[Path, int], list[Row]]] = {
     "overlap": overlap,
     "links": links,
     "overhead": overhead,
+    "download": download,
+    "fastio": goals,
     "workers": workers,
     "disk": disk,
     "serve": serve,

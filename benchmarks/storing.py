@@ -4,9 +4,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from encoding import ours
 from films import footage
 from measuring import Row
+from rivals import ours
 
 
 def disk(folder: Path, _: int) -> list[Row]:
