@@ -40,11 +40,11 @@ from cinelog_download.domain.demuxing import (
     UnitCut,
 )
 from cinelog_download.domain.fingerprints import (
-    HEAD_BYTES,
     InputMark,
     SourcePlan,
     difference,
     fingerprint,
+    head_bytes,
     head_digest,
 )
 from cinelog_download.domain.subtitling import best_versions, none_of, text_file
@@ -291,8 +291,9 @@ class FetchHandler:
         """Fix what this run's source is, or see that it still is what the run began with."""
         marks = []
         for wanted, fetch in zip(resolved.inputs, fetches, strict=True):
-            await fetch.wait_for(0, HEAD_BYTES if fetch.size is None else min(HEAD_BYTES, fetch.size))
-            head = await asyncio.to_thread(_head, fetch.path)
+            length = head_bytes(in_pieces=wanted.protocol in {"hls", "pieces"})
+            await fetch.wait_for(0, length if fetch.size is None else min(length, fetch.size))
+            head = await asyncio.to_thread(_head, fetch.path, length)
             version = fetch.validator.etag or fetch.validator.last_modified or ""
             marks.append(
                 InputMark(
@@ -439,9 +440,9 @@ async def _put(
             await asyncio.gather(putting, return_exceptions=True)
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, length: int) -> bytes:
     with path.open("rb") as file:
-        return file.read(HEAD_BYTES)
+        return file.read(length)
 
 
 def _sum(sizes: Sequence[int | None]) -> int | None:

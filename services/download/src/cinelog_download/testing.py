@@ -85,6 +85,9 @@ class Origin:
         self._most: dict[str, int] = {}
         self._stopping = asyncio.Event()
         self._moved = asyncio.Condition()
+        self._given = 0
+        self._most_bytes: int | None = None
+        self._free_from: int | None = None
         self.requests: list[Seen] = []
         """Every request, in the order they came."""
 
@@ -124,6 +127,30 @@ class Origin:
         async with self._moved:
             await self._moved.wait_for(lambda: self.sent(path) >= count)
 
+    def hold_after(self, count: int, *, free_from: int | None = None) -> None:
+        """Send `count` bytes more, of all paths together, and then nothing until `release` is called.
+
+        What lies at `free_from` in its file, or behind it, is sent all the same and not counted.
+        """
+        self._most_bytes = self._given + count
+        self._free_from = free_from
+
+    async def release(self) -> None:
+        """Send what was held back, and everything from now on."""
+        self._most_bytes = self._free_from = None
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def _allowance(self, at: int, count: int) -> None:
+        """Wait until `count` bytes at `at` of their file may be sent."""
+        if self._free_from is not None and at >= self._free_from:
+            return
+        async with self._moved:
+            await self._moved.wait_for(
+                lambda: self._most_bytes is None or self._given + count <= self._most_bytes
+            )
+            self._given += count
+
     def most_at_once(self, path: str) -> int:
         """Return how many requests for `path` were answered at the same time at most."""
         return self._most.get(path, 0)
@@ -142,6 +169,7 @@ class Origin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
+        await self.release()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -243,6 +271,7 @@ class Origin:
             step = max(int(behaviour.rate_bps * _PACE_S), 1)
         for at in range(0, stop, step):
             piece = data[at : min(at + step, stop)]
+            await self._allowance(seen.start + at, len(piece))
             await response.write(piece)
             seen.sent += len(piece)
             async with self._moved:

@@ -11,6 +11,8 @@ Ask = Callable[[Needed], Extent]
 
 _FAR: Final = 1 << 62
 _SLICE: Final = 1 << 16
+_PIECE: Final = 1 << 12
+"""What a read waits for: sound of its own brings more only every few seconds. What is there is read too."""
 
 
 class ArrivingFile:
@@ -69,7 +71,7 @@ class ArrivingFile:
 
     def read(self, length: int) -> bytes:
         """Return at least one byte, at most `length`, or nothing at the end."""
-        piece = self._some(self._position, length)
+        piece = self._some(self._position, length, _PIECE)
         self._position += len(piece)
         return piece
 
@@ -97,12 +99,12 @@ class ArrivingFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _some(self, offset: int, length: int) -> bytes:
+    def _some(self, offset: int, length: int, least: int = _SLICE) -> bytes:
         at = self._base + offset
         if self._end is not None and at >= self._end:
             return b""
         if at not in self._there:
-            extent = self._ask_for(at, min(length, _SLICE))
+            extent = self._ask_for(at, min(length, least))
             if extent.end <= at:
                 self._end = extent.end
                 return b""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from cinelog_common.contract.values import Value
 
-HEAD_BYTES = 1 << 16
-"""The first bytes of each input are part of it; the last ones may come only at the very end."""
+_HEAD_BYTES = 1 << 16
+_HEAD_BYTES_OF_PIECES = 1 << 12
 
 
 class InputMark(Value, frozen=True, kw_only=True):
@@ -27,6 +27,15 @@ class SourcePlan(Value, frozen=True, kw_only=True):
     inputs: tuple[InputMark, ...]
     segment_s: float
     max_segment_s: float
+
+
+def head_bytes(*, in_pieces: bool) -> int:
+    """Return how many of an input's first bytes are part of it; the last ones may come only at the very end.
+
+    Of one that comes in pieces these are fewer: its sound may have one piece for seconds, and nothing
+    begins before they are there.
+    """
+    return _HEAD_BYTES_OF_PIECES if in_pieces else _HEAD_BYTES
 
 
 def head_digest(head: bytes) -> str:
