@@ -2,14 +2,19 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from cinelog_download.testing import Behaviour, Origin
-from cinelog_testkit.commands import Calling, cinelog
+from cinelog_testkit.commands import Calling, Finished, cinelog
+from cinelog_testkit.converting import begun, names_chosen
 from cinelog_testkit.films import Film, make_film
+from cinelog_testkit.hosting import hosted
 from cinelog_testkit.viewing import view, view_hls
 from cinelog_testkit.waiting import wait_until
 
@@ -71,26 +76,66 @@ def kill(call: Calling) -> int:
     return call.finish(deadline_s=20).code
 
 
-@pytest.mark.parametrize(
-    ("stop", "code"),
-    [(interrupt, 130), (terminate, 130), (kill, -signal.SIGKILL)],
-    ids=["ctrl-c", "term", "kill"],
-)
-def test_stopped_in_the_middle_and_called_again_no_finished_segment_is_made_twice(
-    slow: Slow, same_film: Any, stop: Callable[[Calling], int], code: int
-) -> None:
+class Ended(NamedTuple):
+    """A call that was stopped before it had finished, and the one that went on."""
+
+    slow: Slow
+    code: int
+    results: list[Path]
+    before: dict[str, int]
+    done: Finished
+
+
+def stopped(slow: Slow, stop: Callable[[Calling], int]) -> Ended:
+    """Stop a call in its middle, and call again."""
     with Calling(*slow.words) as call:
         slow.await_finished(3)
-        ended = stop(call)
+        code = stop(call)
     before = slow.finished()
     results = [path for path in slow.out.iterdir() if path.name != ".cinelog"]
     slow.hurry()
+    return Ended(slow, code, results, before, cinelog(*slow.words))
 
-    done = cinelog(*slow.words)
 
-    assert ended == code
+def killed_again_and_again(slow: Slow) -> Ended:
+    """Kill a call whenever it has come further, and at last let it be."""
+    for segments in (0, 1, 2, 4):
+        with Calling(*slow.words) as call:
+            slow.await_finished(segments)
+            call.kill()
+    slow.hurry()
+    return Ended(slow, -signal.SIGKILL, [], {}, cinelog(*slow.words))
+
+
+STOPS = {"ctrl-c": (interrupt, 130), "term": (terminate, 130), "kill": (kill, -signal.SIGKILL)}
+AGAIN = "again and again"
+
+
+@pytest.fixture(scope="module")
+def ended(
+    request: pytest.FixtureRequest, large: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Ended]]]:
+    """How each chosen story ends; all at once, because they wait for a film that arrives slowly."""
+    with ExitStack() as stack:
+        calls: dict[str, Callable[[], Ended]] = {}
+        for how in names_chosen(request, "how"):
+            origin = stack.enter_context(hosted(Origin()))
+            slow = Slow(large, origin, tmp_path_factory.mktemp("stopped") / "out")
+            story = killed_again_and_again if how == AGAIN else partial(stopped, stop=STOPS[how][0])
+            calls[how] = partial(story, slow)
+        yield stack.enter_context(begun(calls))
+
+
+@pytest.mark.parametrize("how", STOPS)
+def test_stopped_in_the_middle_and_called_again_no_finished_segment_is_made_twice(
+    ended: dict[str, Future[Ended]], same_film: Any, how: str
+) -> None:
+    slow, code, results, before, done = ended[how].result()
+
+    assert code == STOPS[how][1]
     assert results == []
     assert done.code == 0, done.err
+    assert len(before) >= 3
     same_film(view(done.path("mp4")), view(slow.film))
     same_film(view_hls(done.path("hls")), view(slow.film))
     # What is published is a hard link to the very object that the first call had made.
@@ -98,14 +143,11 @@ def test_stopped_in_the_middle_and_called_again_no_finished_segment_is_made_twic
     assert {name: published[name] for name in before} == before
 
 
-def test_killed_again_and_again_it_still_comes_to_its_end(slow: Slow, same_film: Any) -> None:
-    for segments in (0, 1, 2, 4):
-        with Calling(*slow.words) as call:
-            slow.await_finished(segments)
-            call.kill()
-    slow.hurry()
-
-    done = cinelog(*slow.words)
+@pytest.mark.parametrize("how", [AGAIN])
+def test_killed_again_and_again_it_still_comes_to_its_end(
+    ended: dict[str, Future[Ended]], same_film: Any, how: str
+) -> None:
+    slow, _, _, _, done = ended[how].result()
 
     assert done.code == 0, done.err
     same_film(view(done.path("mp4")), view(slow.film))
