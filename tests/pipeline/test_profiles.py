@@ -1,12 +1,16 @@
 """Profiles, codecs and containers: what each makes of one source."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cinelog_common.cmaf.hlsparsing import attributes, parse_playlist
-from cinelog_testkit.commands import cinelog
+from cinelog_testkit.commands import Finished, cinelog
+from cinelog_testkit.converting import begun, converted, names_chosen
 from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.viewing import variants, view, view_hls
 
@@ -83,23 +87,38 @@ def test_sound_alone_is_made_on_request(film: Path, convert: Any) -> None:
     assert done.path("audio").name == "numbered.m4a"
 
 
-@pytest.mark.parametrize(
-    ("codec", "containers"),
-    [
-        ("h264", ("mp4",)),
-        ("hevc", ("hls", "mp4")),
-        ("av1", ("hls", "mp4")),
-        ("av1", ("webm",)),
-        ("vp9", ("webm",)),
-        ("vp9", ("mp4",)),
-    ],
-)
-def test_each_codec_in_each_container_shows_every_picture(
-    film: Path, convert: Any, same_film: Any, *, codec: str, containers: tuple[str, ...]
-) -> None:
-    wanted = [word for name in containers for word in ("--container", name)]
+CODECS = {
+    "h264 in mp4": ("h264", ("mp4",)),
+    "hevc in hls and mp4": ("hevc", ("hls", "mp4")),
+    "av1 in hls and mp4": ("av1", ("hls", "mp4")),
+    "av1 in webm": ("av1", ("webm",)),
+    "vp9 in webm": ("vp9", ("webm",)),
+    "vp9 in mp4": ("vp9", ("mp4",)),
+}
 
-    done = convert(film, "--codec", codec, *wanted)
+
+@pytest.fixture(scope="module")
+def encoded(
+    request: pytest.FixtureRequest, film: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Finished]]]:
+    """What each chosen codec makes of the film."""
+    calls = {}
+    for name in names_chosen(request):
+        codec, containers = CODECS[name]
+        wanted = [word for each in containers for word in ("--container", each)]
+        out = tmp_path_factory.mktemp("codec") / "out"
+        calls[name] = partial(converted, film, out, "--codec", codec, *wanted)
+    with begun(calls) as results:
+        yield results
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_each_codec_in_each_container_shows_every_picture(
+    film: Path, encoded: dict[str, Future[Finished]], same_film: Any, name: str
+) -> None:
+    codec, containers = CODECS[name]
+
+    done = encoded[name].result()
 
     made = {output["kind"]: Path(output["path"]) for output in done.result["outputs"]}
     assert made.keys() & {"hls", "mp4", "webm"} == set(containers)

@@ -1,12 +1,16 @@
 """The profile `audio`: three kinds of file, each to the sample, with what is said of it and its picture."""
 
+from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 from av.stream import Disposition
-from cinelog_testkit.commands import cinelog
+from cinelog_testkit.commands import Finished, cinelog
+from cinelog_testkit.converting import begun, converted, names_chosen
 from cinelog_testkit.films import Film, jpeg, make_film
 from cinelog_testkit.viewing import view
 
@@ -23,22 +27,39 @@ def started_s(path: Path) -> float:
         return (container.start_time or 0) / 1_000_000
 
 
-@pytest.mark.parametrize(("wanted", "codec"), [("m4a", "aac"), ("mp3", "mp3"), ("opus", "opus")])
-@pytest.mark.parametrize("rate", [48_000, 44_100])
-def test_sound_is_made_into_the_file_that_is_asked_for(
-    tmp_path: Path, convert: Any, *, wanted: str, codec: str, rate: int
-) -> None:
-    song = Film(
-        frames=0, sound_s=5.3, layout="stereo", sample_rate=rate, cover=jpeg(), title="Clicks", tags=TAGS
-    )
-    source = make_film(tmp_path / "song.mp4", song)
+CODECS = {"m4a": "aac", "mp3": "mp3", "opus": "opus"}
+SONGS = {f"{wanted} at {rate}": (wanted, rate) for rate in (48_000, 44_100) for wanted in CODECS}
 
-    done = convert(source, "--profile", "audio", "--audio-format", wanted, quick=False)
+
+@pytest.fixture(scope="module")
+def songs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Finished]]]:
+    """The file that is made of each chosen song."""
+
+    def make(name: str) -> Finished:
+        wanted, rate = SONGS[name]
+        song = Film(
+            frames=0, sound_s=5.3, layout="stereo", sample_rate=rate, cover=jpeg(), title="Clicks", tags=TAGS
+        )
+        folder = tmp_path_factory.mktemp("song")
+        source = make_film(folder / "song.mp4", song)
+        return converted(source, folder / "out", "--profile", "audio", "--audio-format", wanted, quick=False)
+
+    with begun({name: partial(make, name) for name in names_chosen(request)}) as results:
+        yield results
+
+
+@pytest.mark.parametrize("name", SONGS)
+def test_sound_is_made_into_the_file_that_is_asked_for(songs: dict[str, Future[Finished]], name: str) -> None:
+    wanted, _ = SONGS[name]
+
+    done = songs[name].result()
 
     path = done.path("audio")
     heard = view(path)
     assert path.suffix == f".{wanted}"
-    assert heard.sound == codec
+    assert heard.sound == CODECS[wanted]
     assert [at - started_s(path) for at in heard.clicks_s] == pytest.approx(
         [0.5, 1.5, 2.5, 3.5, 4.5], abs=0.003
     )
