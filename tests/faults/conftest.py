@@ -11,8 +11,8 @@ from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.servers import kafka_server, mongo_server, s3_server
 from cinelog_testkit.viewing import Viewing, view
 
-LARGE = Film(frames=300, size=(320, 180), noise=True, options={"preset": "ultrafast", "qp": "8"})
-SLOW_BPS = 900_000
+LARGE = Film(frames=200, size=(320, 180), noise=True, options={"preset": "ultrafast", "qp": "8"})
+SLOW_BPS = 1_100_000
 QUICK = {"preset": "ultrafast", "segment_s": 1.0}
 
 
@@ -51,7 +51,7 @@ class SlowFilm:
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve seconds in several megabytes, with a keyframe a second."""
+    """Eight seconds in several megabytes, with a keyframe a second."""
     return make_film(tmp_path_factory.mktemp("large") / "large.mp4", LARGE)
 
 
