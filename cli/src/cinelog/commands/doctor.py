@@ -40,7 +40,7 @@ def command(*, as_json: bool, out: Path) -> int:
     from cinelog_common.logging import configure_logging
 
     configure_logging(level="ERROR", service="doctor")
-    findings = [*_machine(), *asyncio.run(_encoders()), *_pages()]
+    findings = [*_machine(), *asyncio.run(_encoders()), *asyncio.run(_decoders()), *_pages()]
     findings += [*_disks((out, default_data())), *_servers()]
     broken = any(finding.needed and not finding.ok for finding in findings)
     if as_json:
@@ -96,6 +96,24 @@ async def _encoders() -> list[Finding]:
             needed=proof.encoder == "libx264",
         )
         for proof in proofs
+    ]
+
+
+async def _decoders() -> list[Finding]:
+    """Look at what the devices that may be here decode; without one nothing is asked."""
+    from cinelog_transcode.proofs import prove_decoders
+
+    from cinelog.composition import offered_pools
+
+    return [
+        Finding(
+            topic="decoders",
+            name=f"{proof.codec} ({pool}, {proof.device})",
+            ok=proof.usable,
+            detail="decoded every bit as the processor does" if proof.usable else proof.reason,
+        )
+        for pool in offered_pools()
+        for proof in await prove_decoders(pool)
     ]
 
 

@@ -70,6 +70,8 @@ class Workshop(msgspec.Struct, frozen=True, kw_only=True):
     scratch: Path
     worker: str
     limits: Limits
+    decoders: Callable[[], dict[str, str]] = dict
+    """By codec: the device type that decodes it here, as far as it is proven by now."""
     in_hand: Callable[[], int]
     """Commands that this worker has now, running and waiting."""
 
@@ -159,6 +161,7 @@ class Handlers:
                 thumbnail_width=shop.limits.thumbnail_width,
                 salvage=command.salvage,
                 metric=command.quality.metric if command.quality is not None else "",
+                decoders=shop.decoders(),
             )
 
             async def tell(done: int, total: int) -> None:

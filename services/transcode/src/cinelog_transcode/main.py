@@ -17,12 +17,13 @@ from cinelog_transcode.adapters.scratch import sweep
 from cinelog_transcode.adapters.sessions import LimitedEncoder, LimitedMeter, Sessions
 from cinelog_transcode.adapters.units import ObjectUnitStore
 from cinelog_transcode.agents import SERVICE, routes, worker_spec
+from cinelog_transcode.domain.decoders import proven_decoders
 from cinelog_transcode.domain.proof import Proof, told_proofs
 from cinelog_transcode.domain.sessions import SessionLimit
 from cinelog_transcode.domain.tables import tables_of_pool
 from cinelog_transcode.handlers import Handlers, Limits, Workshop
 from cinelog_transcode.heartbeat import Heartbeat
-from cinelog_transcode.proofs import prove
+from cinelog_transcode.proofs import prove, prove_decoders
 from cinelog_transcode.settings import Settings
 
 _ABANDONED_S = 86_400.0
@@ -54,6 +55,7 @@ class TranscodeService:
         self._proofs: tuple[Proof, ...] = ()
         self._worker = Worker(spec, routes(self._handlers()), platform)
         self._working = False
+        self._decoders: dict[str, str] = {}
         self._heart = Heartbeat(LogHeartbeats(platform.producer), self._beat, interval_s=settings.beat_s)
         self._tasks: list[asyncio.Task[None]] = []
         self._offering: asyncio.Task[None] | None = None
@@ -126,6 +128,17 @@ class TranscodeService:
         self._tasks.append(asyncio.create_task(self._heart.run(), name="transcode.heartbeat"))
         if self._settings.warm:
             await self._encoder.warm(self._slots)
+        await self._learn_decoders()
+
+    async def _learn_decoders(self) -> None:
+        # Last of all: until it is known what a device decodes, the processor does.
+        if not self._settings.device_decoding:
+            return
+        proofs = await prove_decoders(self._settings.pool)
+        for proof in proofs:
+            log = logger.bind(action="decoder.proven" if proof.usable else "decoder.unusable")
+            log.debug("{} on {}: {}", proof.codec, proof.device, proof.reason or "decodes every bit")
+        self._decoders = proven_decoders(proofs)
 
     def _resize(self, units: int) -> None:
         self._worker.resize(units)
@@ -134,6 +147,8 @@ class TranscodeService:
         await self._book.fill(prove(tables_of_pool(self._settings.pool)))
         if self._settings.warm:
             await self._encoder.warm(self._slots)
+        if any(proof.usable for proof in await self._book.all()):
+            await self._learn_decoders()
 
     def _handlers(self) -> Handlers:
         settings, platform = self._settings, self._platform
@@ -156,6 +171,7 @@ class TranscodeService:
                     thumbnail_every_s=settings.thumbnail_every_s,
                     thumbnail_width=settings.thumbnail_width,
                 ),
+                decoders=lambda: self._decoders,
                 in_hand=self._in_hand,
             )
         )

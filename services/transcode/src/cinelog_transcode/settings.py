@@ -15,6 +15,8 @@ class Settings(SettingsBase):
     required: bool = True
     """Whether this worker must be of use: one that is not required proves its encoders first, and takes no
     work, tells nothing and is ready all the same if none of them works."""
+    device_decoding: bool = True
+    """Decode on the pool's device too, where that shows the same bits as the processor."""
     slots: int = Field(default=0, ge=0, le=256)
     """Units encoded side by side; 0 means one per core."""
     cores: int = Field(default=0, ge=0, le=1024)

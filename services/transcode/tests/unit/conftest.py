@@ -55,6 +55,7 @@ class Bench:
                 worker=parts.get("worker", "w1"),
                 limits=Limits(cores=8, slots=4),
                 in_hand=lambda: self.in_hand,
+                decoders=lambda: dict(parts.get("decoders", {})),
             )
         )
         self.recipe = RECIPE

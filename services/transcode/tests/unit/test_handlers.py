@@ -263,3 +263,19 @@ def test_unit_sidecar_says_what_the_event_says(bench: Any) -> None:
     assert unit is not None
     (event,) = bench.announcer.events
     assert (unit.renditions, unit.parts, unit.frames) == (event.renditions, event.parts, event.frames)
+
+
+def test_a_unit_is_decoded_on_the_devices_that_are_proven_by_now(make_bench: Any, tmp_path: Path) -> None:
+    proven: dict[str, str] = {}
+    bench = make_bench(tmp_path, decoders=proven)
+
+    async def scenario() -> None:
+        await bench.put_bundle()
+        await bench.handlers.encode_segment(bench.command())
+        await bench.objects.delete(f"jobs/job/1/encoded/{bench.recipe.hash}/unit/000003.g0.json")
+        proven["h264"] = "cuda"
+        await bench.handlers.encode_segment(bench.command())
+
+    asyncio.run(scenario())
+
+    assert [task.decoders for task in bench.encoder.tasks] == [{}, {"h264": "cuda"}]

@@ -14,7 +14,12 @@ from cinelog_common.contract.units import UnitMeta, decode_meta
 from cinelog_common.errors import Category, PermanentError
 from cinelog_fastio import DISCARD, BundleError, BundleReader
 
-from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, UndecodableError
+from cinelog_transcode.children.decoding import (
+    BundleDecoder,
+    DecoderOptions,
+    DeviceRefusedError,
+    UndecodableError,
+)
 from cinelog_transcode.children.encoding import EncodedPacket, RenditionEncoder
 from cinelog_transcode.children.filling import filled
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape, weave_of
@@ -63,13 +68,29 @@ def encode_unit(task: EncodeTask, on_progress: OnProgress, clock: Clock | None =
     began = clock.monotonic()
     try:
         with BundleReader.open(task.bundle) as bundle:
-            report = _Work(task, bundle, on_progress).run()
+            report = _run(task, bundle, on_progress)
     except BundleError as error:
         raise DamagedError(f"The stored packets of unit {task.n} are damaged: {error}.") from error
     except av.FFmpegError as error:
         # Decoder and encoder name their own; what is left are pictures that no filter takes.
         raise UndecodableError(f"The pictures of unit {task.n} cannot be converted: {error}.") from error
     return msgspec.structs.replace(report, encode_s=round(clock.monotonic() - began, 3))
+
+
+def _run(task: EncodeTask, bundle: BundleReader, on_progress: OnProgress) -> UnitReport:
+    """Decode on a device if one is proven for this, and again by software if that shows less than all."""
+    codec = bundle.parameters.codec
+    # What can be salvaged of a damaged stream differs from device to device.
+    device = "" if task.salvage else task.decoders.get(codec, "")
+    if not device:
+        return _Work(task, bundle, on_progress).run()
+    try:
+        return _Work(task, bundle, on_progress, device=device).run()
+    except (DeviceRefusedError, DamagedError):
+        report = _Work(task, bundle, on_progress).run()
+    # The same words for every unit, so that a film tells it once.
+    warning = f"The device ({device}) does not decode this {codec} picture; the processor does instead."
+    return msgspec.structs.replace(report, warnings=(*report.warnings, warning))
 
 
 class _Rendition:
@@ -109,7 +130,9 @@ class _Rendition:
 
 
 class _Work:
-    def __init__(self, task: EncodeTask, bundle: BundleReader, on_progress: OnProgress) -> None:
+    def __init__(
+        self, task: EncodeTask, bundle: BundleReader, on_progress: OnProgress, *, device: str = ""
+    ) -> None:
         self._task = task
         self._bundle = bundle
         self._on_progress = on_progress
@@ -126,6 +149,7 @@ class _Work:
             threads=task.threads,
             max_pixels=task.max_pixels,
             reorder_depth=reorder_depth([pts for pts, _ in packets]),
+            device=device,
         )
         self._decoder = BundleDecoder(bundle.parameters, options)
         self._last: int | None = None

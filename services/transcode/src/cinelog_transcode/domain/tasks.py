@@ -22,6 +22,8 @@ class EncodeTask(Value, frozen=True, kw_only=True):
     """Whether to deliver what can be decoded, and to say what could not, rather than fail."""
     metric: str = ""
     """What of the result is measured; empty for nothing."""
+    decoders: dict[str, str] = {}
+    """By codec: the device type that decodes it here, as proven."""
 
 
 class PartReport(Value, frozen=True, kw_only=True):
