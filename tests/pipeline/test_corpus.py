@@ -304,7 +304,7 @@ REFUSED: dict[str, tuple[Category, str]] = {
     "flipped-much.mp4": (Category.DAMAGED, " s to "),
     "lying-sizes.mp4": (Category.DAMAGED, "can be decoded"),
     "lying-count.mp4": (Category.DAMAGED, "index"),
-    "huge-picture.avi": (Category.DAMAGED, "0 could be decoded"),
+    "huge-picture.avi": (Category.LIMIT_EXCEEDED, "65500 × 65500 pixels a picture"),
     "no-durations.mp4": (Category.DAMAGED, "of 4.0 s"),
     "page-called.mp4": (Category.NOT_MEDIA, "no video or sound"),
     "empty.mp4": (Category.NOT_MEDIA, "zero bytes"),

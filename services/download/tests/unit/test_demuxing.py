@@ -391,16 +391,18 @@ def test_limits_are_kept(films: Any, media: Any, tmp_path: Path) -> None:
     path = films.make("closed.mp4")
 
     tight = (
-        Limits(pixels=100),
-        Limits(duration_s=0.5),
-        Limits(frames=10),
-        Limits(streams=1),
-        Limits(units=1),
+        (Limits(pixels=100), "64 × 48 pixels a picture, 100 pixels allowed", "MAX_PIXELS"),
+        (Limits(duration_s=0.5), " s allowed", "MAX_DURATION_S"),
+        (Limits(frames=10), "more than 10 pictures", "MAX_FRAMES"),
+        (Limits(streams=1), "2 streams, 1 allowed", "MAX_STREAMS"),
+        (Limits(units=1), "more than 1 units", "MAX_UNITS"),
     )
-    for limits in tight:
+    for limits, words, setting in tight:
         with pytest.raises(PermanentError) as caught:
             media.demux([path], tmp_path, limits=limits)
         assert caught.value.category == Category.LIMIT_EXCEEDED
+        assert words in caught.value.message
+        assert f"CINELOG_DOWNLOAD_{setting} " in caught.value.action
 
 
 def test_a_stream_that_does_not_say_how_long_it_is_may_not_be_too_long(

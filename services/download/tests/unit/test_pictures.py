@@ -3,7 +3,13 @@
 import struct
 
 import pytest
-from cinelog_download.domain.pictures import is_shown, is_skipped_leading, parameters_in, starts_clean
+from cinelog_download.domain.pictures import (
+    is_shown,
+    is_skipped_leading,
+    jpeg_size,
+    parameters_in,
+    starts_clean,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,3 +69,17 @@ def test_any_bytes_are_judged(codec: str, data: bytes, extradata: bytes) -> None
     is_shown(codec, data)
     is_skipped_leading(codec, data, extradata)
     parameters_in(codec, data, extradata)
+
+
+@given(st.integers(0, 65_535), st.integers(0, 65_535), st.binary(max_size=40))
+def test_a_jpeg_says_how_large_it_is_behind_its_tables(width: int, height: int, table: bytes) -> None:
+    tables = b"\xff\xc4" + struct.pack(">H", 2 + len(table)) + table
+    frame = b"\xff\xc0" + struct.pack(">HBHH", 17, 8, height, width)
+
+    assert jpeg_size(b"\xff\xd8" + tables + frame) == (width, height)
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_jpeg_has_no_size_or_some(data: bytes) -> None:
+    assert min(jpeg_size(data)) >= 0
+    assert jpeg_size(b"") == (0, 0)

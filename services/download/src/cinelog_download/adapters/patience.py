@@ -34,7 +34,7 @@ def too_large(most: int) -> PermanentError:
     return PermanentError(
         f"The source is larger than {most / 1e9:.1f} GB.",
         category=Category.LIMIT_EXCEEDED,
-        action="Use a smaller source, or let the operator raise the limit.",
+        action="Use a smaller source, or raise CINELOG_DOWNLOAD_MAX_SOURCE_BYTES for the download service.",
     )
 
 

@@ -148,14 +148,14 @@ class Demuxing:
     def _count_picture(self) -> None:
         self._pictures += 1
         if self._pictures > self._order.limits.frames:
-            raise refusals.over_limit(f"more than {self._order.limits.frames} pictures")
+            raise refusals.over_limit(f"more than {self._order.limits.frames} pictures", refusals.MAX_FRAMES)
 
     def _check_length(self, parts: Sequence[Eye | Ear]) -> None:
         # Streams do not say beforehand how long they are.
         allowed = self._order.limits.duration_s
         for part in parts:
             if part.end_s > allowed:
-                raise refusals.over_limit(f"longer than {allowed:.0f} s")
+                raise refusals.over_limit(f"longer than {allowed:.0f} s", refusals.MAX_DURATION)
 
     def _finish(self, eye: Eye | None, ears: list[Ear]) -> None:
         if eye is not None:
@@ -193,9 +193,8 @@ class Demuxing:
             # Its sound alone would be a result that nobody asked for.
             raise refusals.unsupported("its picture is in a codec that is not known")
         if best is not None and best.video is not None:
-            pixels = best.video.codec_context.width * best.video.codec_context.height
-            if pixels > self._order.limits.pixels:
-                raise refusals.over_limit(f"{pixels} pixels, {self._order.limits.pixels} allowed")
+            context = best.video.codec_context
+            refusals.check_size((context.width, context.height), self._order.limits)
         return best
 
     def _choose_voices(self, opened: list[Opened], film: Opened | None) -> list[tuple[Opened, AudioStream]]:

@@ -163,7 +163,11 @@ class Ear:
             at_s = None if frame.pts is None else frame.pts * frame.time_base - zero_s
             if at_s is not None and at_s > self._order.limits.duration_s:
                 # Before silence is made up to there.
-                raise refusals.over_limit(f"its sound goes on after {float(at_s):.0f} s")
+                allowed = self._order.limits.duration_s
+                raise refusals.over_limit(
+                    f"its sound goes on after {float(at_s):.0f} s, {allowed:.0f} s allowed",
+                    refusals.MAX_DURATION,
+                )
             self._sound = self._sound or self._open_sound(frame)
             try:
                 self._sound.add(frame, at_s)

@@ -291,7 +291,7 @@ class Picture:
 
     def _write(self, end: int, *, last: bool) -> None:
         if self.units >= self._shape.most_units:
-            raise refusals.over_limit(f"more than {self._shape.most_units} units")
+            raise refusals.over_limit(f"more than {self._shape.most_units} units", refusals.MAX_UNITS)
         stop = self._window.end if last else self._stop(end)
         following, key = (stop, end) if last else max(key for key in self._keys if key[1] <= end)
         unit = Stretch(

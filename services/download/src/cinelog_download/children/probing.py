@@ -83,10 +83,12 @@ def open_input(file: ArrivingFile, limits: Limits, *, salvage: bool = False) -> 
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise _open_failed(layout, error) from error
     if len(container.streams) > limits.streams:
-        raise refusals.over_limit(f"{len(container.streams)} streams, {limits.streams} allowed")
+        detail = f"{len(container.streams)} streams, {limits.streams} allowed"
+        raise refusals.over_limit(detail, refusals.MAX_STREAMS)
     opened = Opened(file, container, layout)
     if opened.duration_s is not None and opened.duration_s > limits.duration_s:
-        raise refusals.over_limit(f"{opened.duration_s:.0f} s long, {limits.duration_s:.0f} s allowed")
+        detail = f"{opened.duration_s:.0f} s long, {limits.duration_s:.0f} s allowed"
+        raise refusals.over_limit(detail, refusals.MAX_DURATION)
     return opened
 
 

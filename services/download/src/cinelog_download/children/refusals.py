@@ -2,6 +2,16 @@
 
 from cinelog_common.errors import Category, PermanentError
 
+from cinelog_download.domain.demuxing import Limits
+
+_PREFIX = "CINELOG_DOWNLOAD_MAX_"
+MAX_PIXELS = f"{_PREFIX}PIXELS"
+MAX_DURATION = f"{_PREFIX}DURATION_S"
+MAX_FRAMES = f"{_PREFIX}FRAMES"
+MAX_STREAMS = f"{_PREFIX}STREAMS"
+MAX_UNITS = f"{_PREFIX}UNITS"
+"""The settings that say what a source may be at most, as `over_limit` names them."""
+
 
 def not_media(detail: str = "") -> PermanentError:
     """The bytes hold no film and no sound."""
@@ -39,10 +49,22 @@ def unsupported(detail: str) -> PermanentError:
     )
 
 
-def over_limit(detail: str) -> PermanentError:
-    """More than a limit allows."""
+def over_limit(detail: str, setting: str) -> PermanentError:
+    """More than a limit allows; `setting` is the environment variable that changes it."""
     return PermanentError(
         f"The source exceeds a limit: {detail}.",
         category=Category.LIMIT_EXCEEDED,
-        action="Raise the limit in the download service's settings, or use a smaller source.",
+        action=f"Raise {setting} for the download service, or use a smaller source.",
     )
+
+
+def check_size(size: tuple[int, int], limits: Limits) -> None:
+    """Refuse a picture that is too wide times too high.
+
+    Raises:
+        PermanentError: LIMIT_EXCEEDED.
+    """
+    width, height = size
+    if width * height > limits.pixels:
+        detail = f"{width} × {height} pixels a picture, {limits.pixels} pixels allowed"
+        raise over_limit(detail, MAX_PIXELS)

@@ -19,7 +19,7 @@ from cinelog_download.children.tracks import Description, FragmentWriter
 from cinelog_download.children.units import BundleUnits, Tell, Writer
 from cinelog_download.domain.cutting import CutPolicy, planned_units
 from cinelog_download.domain.demuxing import DemuxOrder
-from cinelog_download.domain.pictures import is_shown, parameters_in
+from cinelog_download.domain.pictures import is_shown, jpeg_size, parameters_in
 from cinelog_download.domain.stamps import Stamps
 
 _TIMELESS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "dv"})
@@ -43,10 +43,8 @@ class Eye:
         self._listed_s = film.file.listed_s
         self._tell = tell
         self.info = probing.video_info(stream, first)
-        pixels = self.info.width * self.info.height
-        if pixels > order.limits.pixels:
-            # What the pictures themselves say may be more than what the container does.
-            raise refusals.over_limit(f"{pixels} pixels, {order.limits.pixels} allowed")
+        # What the pictures themselves say may be more than what the container does.
+        refusals.check_size((self.info.width, self.info.height), order.limits)
         self.time_base = Fraction(*self.info.time_base)
         rate = probing.frame_rate(stream) or Fraction(25)
         self._frame_ticks = max(1, round(1 / (rate * self.time_base)))
@@ -119,6 +117,9 @@ class Eye:
             packet = self._continued(packet, stream)
         changed = any(name == "new_extradata" for name, _ in packet.side_data) or self._changes(packet)
         forced = spliced or changed
+        if self.info.codec == "mjpeg":
+            # Its decoder refuses too large a picture without a word of its size.
+            refusals.check_size(jpeg_size(packet.data), self._order.limits)
         if not self._begun:
             self._begin(packet)
         for ordered in self._presented(packet):

@@ -7,11 +7,26 @@ from collections.abc import Callable, Iterator
 
 _ALWAYS_CLEAN = frozenset({"vp8", "vp9", "av1", "ffv1", "mjpeg", "prores", "dnxhd", "rawvideo", "huffyuv"})
 """Their keyframes reset everything that later pictures refer to, or all pictures are keyframes."""
+_JPEG_MARKER = 0xFF
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Start of frame, of whatever process; the three are tables and reserved."""
 _START = b"\0\0\1"
 _HEADERS_END = 4096
 """Parameter sets lie within the first bytes of a keyframe."""
 _LONGEST_PREFIX = 64
 """NAL units looked at before the first slice: parameter sets, SEI."""
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Return how wide and high a JPEG says that it is (ITU-T T.81 B.2.2); zeros if it does not say."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == _JPEG_MARKER:
+        kind = data[at + 1]
+        if kind in _JPEG_FRAMES:
+            height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
+            return int.from_bytes(width, "big"), int.from_bytes(height, "big")
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0, 0
 
 
 def starts_clean(codec: str, data: bytes, extradata: bytes) -> bool:
