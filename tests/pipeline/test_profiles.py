@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cinelog_common.cmaf.hlsparsing import attributes, parse_playlist
 from cinelog_testkit.commands import Finished, cinelog
-from cinelog_testkit.converting import begun, converted, names_chosen
+from cinelog_testkit.converting import converted
 from cinelog_testkit.films import Film, make_film
+from cinelog_testkit.overlapping import begun, names_chosen
 from cinelog_testkit.viewing import variants, view, view_hls
 
 WEBM_TICK_S = 0.001

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cinelog_testkit.commands import Finished
 from cinelog_testkit.comparing import mean_similarity
-from cinelog_testkit.converting import begun, converted
+from cinelog_testkit.converting import converted
+from cinelog_testkit.overlapping import begun
 
 CLIP = Path(__file__).parents[2] / "examples" / "big-buck-bunny.mp4"
 """A real film: what a target costs can be told of no test picture."""

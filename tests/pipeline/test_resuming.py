@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 from cinelog_download.testing import Behaviour, Origin
 from cinelog_testkit.commands import Calling, Finished, cinelog
-from cinelog_testkit.converting import begun, names_chosen
 from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.hosting import hosted
+from cinelog_testkit.overlapping import begun, names_chosen
 from cinelog_testkit.viewing import view, view_hls
 from cinelog_testkit.waiting import wait_until
 

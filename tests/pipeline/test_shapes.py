@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from cinelog_testkit.commands import Finished
-from cinelog_testkit.converting import begun, converted, names_chosen
+from cinelog_testkit.converting import converted
 from cinelog_testkit.films import Film, make_film
+from cinelog_testkit.overlapping import begun, names_chosen
 from cinelog_testkit.viewing import view, view_hls
 
 VP8 = {"deadline": "realtime", "cpu-used": "8"}

@@ -10,8 +10,9 @@ import av
 import pytest
 from av.stream import Disposition
 from cinelog_testkit.commands import Finished, cinelog
-from cinelog_testkit.converting import begun, converted, names_chosen
+from cinelog_testkit.converting import converted
 from cinelog_testkit.films import Film, jpeg, make_film
+from cinelog_testkit.overlapping import begun, names_chosen
 from cinelog_testkit.viewing import view
 
 TAGS = {"artist": "Somebody", "album": "Clicks"}

@@ -1,18 +1,8 @@
-"""Sources turned into films by the command, as quickly as it encodes, several at once if need be."""
+"""Sources turned into films by the command, as quickly as it encodes."""
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
-
-import pytest
 
 from cinelog_testkit.commands import Finished, cinelog
-
-Result = TypeVar("Result")
-_AT_ONCE = 4
-"""A call keeps less than one processor busy, and machines that test have two."""
 
 
 def converted(source: Path | str, out: Path, *words: str | Path, quick: bool = True) -> Finished:
@@ -27,23 +17,3 @@ def converted(source: Path | str, out: Path, *words: str | Path, quick: bool = T
     assert done.result["state"] == "completed"
     assert done.result["error"] is None
     return done
-
-
-@contextmanager
-def begun(calls: Mapping[str, Callable[[], Result]]) -> Iterator[dict[str, "Future[Result]"]]:
-    """Make every call on a thread, a few at once: commands load, wait and work at different times."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield {name: pool.submit(call) for name, call in calls.items()}
-
-
-def names_chosen(request: pytest.FixtureRequest, parameter: str = "name") -> list[str]:
-    """Return each value of a parameter that the chosen tests of the requesting module have."""
-    found = {
-        str(item.callspec.params[parameter]): None
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.path == request.path
-        and hasattr(item, "callspec")
-        and parameter in item.callspec.params
-    }
-    return list(found)
