@@ -1,6 +1,5 @@
 """Every kind of source through the whole pipeline, held against the source's own whole decode."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -8,20 +7,16 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from cinelog_common.contract.status import JobStatus
 from cinelog_common.errors import Category
 from cinelog_testkit.corpus.damages import HOSTILE
 from cinelog_testkit.corpus.painting import error_between
-from cinelog_testkit.corpus.running import run_jobs
+from cinelog_testkit.corpus.results import Corpus
 from cinelog_testkit.corpus.sources import PICTURES, SOUNDS
-from cinelog_testkit.corpus.store import film
 from cinelog_testkit.corpus.viewing import Shown, pictures_of, sound_of
-from cinelog_testkit.corpus.wishes import WISHES, wish
-from loguru import logger
+from cinelog_testkit.corpus.wishes import WISHES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-WITHIN_S = 400.0
 CLICK_TOLERANCE_S = 0.001
 ROUNDED_CLICK_TOLERANCE_S = 0.002
 """Where the container rounds the sound's times to its own ticks."""
@@ -54,51 +49,6 @@ NOT_SPLIT = frozenset(
         "false-keyframes.mp4",
     }
 )
-
-
-class Corpus:
-    """How every job that the chosen tests need has ended."""
-
-    def __init__(self, out: Path, ended: dict[str, JobStatus], log: list[str]) -> None:
-        self._out = out
-        self._ended = ended
-        self.log = log
-
-    def status(self, name: str) -> JobStatus:
-        return self._ended[name]
-
-    def source(self, name: str) -> Path:
-        return film(WISHES[name][0])
-
-    def result(self, name: str, *kinds: str) -> Path:
-        status = self._ended[name]
-        assert status.error is None, status.error
-        assert status.state == "completed"
-        [path] = [output.path for output in status.outputs if output.kind in (kinds or ("mp4", "webm"))]
-        assert path is not None
-        return Path(path)
-
-    def files(self, name: str) -> list[Path]:
-        return [path for path in (self._out / name).rglob("*") if path.is_file()]
-
-
-@pytest.fixture(scope="module")
-def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
-    """Run what the chosen tests need, all of it in one node."""
-    chosen = {
-        item.callspec.params["name"]: None
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "name" in item.callspec.params
-    }
-    folder = tmp_path_factory.mktemp("corpus")
-    log: list[str] = []
-    sink = logger.add(log.append, level="WARNING", format="{message}", backtrace=False)
-    try:
-        wishes = {name: wish(name, folder / "out") for name in chosen if name in WISHES}
-        ended = run_jobs(wishes, folder / "data", within_s=WITHIN_S)
-        yield Corpus(folder / "out", ended, log)
-    finally:
-        logger.remove(sink)
 
 
 def shown_by_source(corpus: Corpus, name: str, size: tuple[int, int] | None) -> list[Shown]:

@@ -12,10 +12,8 @@ import av
 import numpy as np
 import pytest
 from cinelog_testkit.corpus.painting import BITS, number_in
-from cinelog_testkit.corpus.running import run_jobs
-from cinelog_testkit.corpus.wishes import wish
+from cinelog_testkit.corpus.results import Corpus
 
-NAME = "two-hours.mp4"
 FRAMES = 7192
 FRAME_S = Fraction(1001, 1000)
 
@@ -55,13 +53,10 @@ def last_pictures(path: Path, seconds: int) -> list[tuple[int | None, Fraction]]
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_after_two_hours_sound_and_picture_are_where_they_were_recorded(tmp_path: Path) -> None:
-    asked = {NAME: wish(NAME, tmp_path / "out")}
+@pytest.mark.parametrize("name", ["two-hours.mp4"])
+def test_after_two_hours_sound_and_picture_are_where_they_were_recorded(corpus: Corpus, name: str) -> None:
+    result = corpus.result(name)
 
-    ended = run_jobs(asked, tmp_path / "data", within_s=500)[NAME]
-
-    assert ended.error is None
-    [result] = [Path(output.path or "") for output in ended.outputs if output.kind == "mp4"]
     assert picture_times(result) == [n * FRAME_S for n in range(FRAMES)]
     shown = last_pictures(result, seconds=40)
     assert len(shown) >= 40

@@ -9,7 +9,7 @@ from pathlib import Path
 from cinelog_testkit.corpus.damages import HOSTILE
 from cinelog_testkit.corpus.sources import LONG, SOURCES
 
-_NOT_MAKING = frozenset({"__init__.py", "store.py", "viewing.py", "running.py", "wishes.py"})
+_NOT_MAKING = frozenset({"__init__.py", "store.py", "viewing.py", "results.py", "running.py", "wishes.py"})
 
 
 def corpus_folder() -> Path:
