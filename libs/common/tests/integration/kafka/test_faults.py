@@ -2,8 +2,11 @@
 
 import asyncio
 import ctypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 from cinelog_common.kafka import commits
@@ -19,6 +22,7 @@ from cinelog_common.kafka.queue import QueueSettings, WorkQueue
 from cinelog_common.kafka.records import Record
 from cinelog_common.kafka.slots import Priority
 from cinelog_common.kafka.work import Lease
+from cinelog_testkit.overlapping import begun, names_chosen
 
 # https://kafka.apache.org/protocol: API keys and error codes
 PRODUCE, FETCH, LIST_OFFSETS, OFFSET_COMMIT, OFFSET_FETCH = 0, 1, 2, 8, 9
@@ -89,12 +93,14 @@ START_FAULTS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commits, "RETRY_S", 0.01)
-    for module in (queue_module, consumer_module):
-        monkeypatch.setattr(module, "BROKER_RETRY_S", 0.01)
-        monkeypatch.setattr(module, "POLL_S", 0.2)
+@pytest.fixture(autouse=True, scope="module")
+def _impatience() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(commits, "RETRY_S", 0.01)
+        for module in (queue_module, consumer_module):
+            monkeypatch.setattr(module, "BROKER_RETRY_S", 0.01)
+            monkeypatch.setattr(module, "POLL_S", 0.2)
+        yield
 
 
 def queue_of(broker: EmbeddedBroker, done: list[bytes | None]) -> WorkQueue:
@@ -113,76 +119,91 @@ def queue_of(broker: EmbeddedBroker, done: list[bytes | None]) -> WorkQueue:
     return WorkQueue(settings, handle, hooks=Hooks())
 
 
-@pytest.mark.parametrize(("api", "code"), GROUP_FAULTS)
-def test_a_queue_finishes_and_commits_everything_whatever_the_broker_answers_now_and_then(
-    api: int, code: int
+async def queue_works_on(api: int, code: int) -> None:
+    async with asyncio.timeout(40), log() as (broker, producer):
+        done: list[bytes | None] = []
+        queue = queue_of(broker, done)
+        await queue.start()
+        for n in range(COUNT):
+            if n == COUNT // 3:
+                await until(lambda: bool(done))
+                inject(broker, api, code)
+            await producer.send("t", b"%d" % n)
+        await until(lambda: len(set(done)) == COUNT and queue.state().running == 0)
+        await queue.stop(5)
+
+        assert await committed(broker) == COUNT
+
+
+async def queue_starts(api: int, code: int) -> None:
+    async with asyncio.timeout(40), log() as (broker, producer):
+        done: list[bytes | None] = []
+        queue = queue_of(broker, done)
+        inject(broker, api, code)
+        await producer.send("t", b"x")
+
+        await queue.start()
+
+        await until(lambda: done == [b"x"])
+        await queue.stop(5)
+
+
+async def consumer_works_on(api: int, code: int) -> None:
+    async with asyncio.timeout(40), log() as (broker, producer):
+        seen: list[bytes | None] = []
+
+        async def handle(record: Record) -> None:
+            seen.append(record.value)
+
+        async def on_error(record: Record, error: Exception) -> None:
+            raise AssertionError(repr(error))
+
+        settings = GroupSettings(
+            bootstrap=broker.bootstrap, group="g", topics=("t",), session_s=3.0, heartbeat_s=0.1
+        )
+        consumer = EventConsumer(settings, handle, on_error=on_error)
+        await consumer.start()
+        for n in range(COUNT):
+            if n == COUNT // 3:
+                await until(lambda: bool(seen))
+                inject(broker, api, code)
+            await producer.send("t", b"%d" % n)
+        await until(lambda: len(set(seen)) == COUNT)
+        await until(lambda: not consumer._done)
+        await consumer.stop()
+
+        assert await committed(broker) == COUNT
+
+
+Story = Callable[[int, int], Coroutine[Any, Any, None]]
+STORIES: dict[str, tuple[Story, int, int]] = {
+    f"{story.__name__} {api} {code}": (story, api, code)
+    for story, faults in (
+        (queue_works_on, GROUP_FAULTS),
+        (queue_starts, START_FAULTS),
+        (consumer_works_on, GROUP_FAULTS),
+    )
+    for api, code in faults
+}
+
+
+@pytest.fixture(scope="module")
+def ended(request: pytest.FixtureRequest, _impatience: None) -> Iterator[dict[str, Future[None]]]:
+    """How each chosen story ends, several at once, each with a broker and a loop of its own: they wait."""
+
+    def live(name: str) -> None:
+        story, api, code = STORIES[name]
+        asyncio.run(story(api, code))
+
+    with begun({name: partial(live, name) for name in names_chosen(request)}) as stories:
+        yield stories
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_whatever_the_broker_answers_now_and_then_everything_is_done_and_committed(
+    ended: dict[str, Future[None]], name: str
 ) -> None:
-    async def test() -> None:
-        async with asyncio.timeout(40), log() as (broker, producer):
-            done: list[bytes | None] = []
-            queue = queue_of(broker, done)
-            await queue.start()
-            for n in range(COUNT):
-                if n == COUNT // 3:
-                    await until(lambda: bool(done))
-                    inject(broker, api, code)
-                await producer.send("t", b"%d" % n)
-            await until(lambda: len(set(done)) == COUNT and queue.state().running == 0)
-            await queue.stop(5)
-
-            assert await committed(broker) == COUNT
-
-    asyncio.run(test())
-
-
-@pytest.mark.parametrize(("api", "code"), START_FAULTS)
-def test_a_queue_starts_on_a_broker_that_is_not_quite_ready(api: int, code: int) -> None:
-    async def test() -> None:
-        async with asyncio.timeout(40), log() as (broker, producer):
-            done: list[bytes | None] = []
-            queue = queue_of(broker, done)
-            inject(broker, api, code)
-            await producer.send("t", b"x")
-
-            await queue.start()
-
-            await until(lambda: done == [b"x"])
-            await queue.stop(5)
-
-    asyncio.run(test())
-
-
-@pytest.mark.parametrize(("api", "code"), GROUP_FAULTS)
-def test_a_consumer_handles_and_commits_everything_whatever_the_broker_answers_now_and_then(
-    api: int, code: int
-) -> None:
-    async def test() -> None:
-        async with asyncio.timeout(40), log() as (broker, producer):
-            seen: list[bytes | None] = []
-
-            async def handle(record: Record) -> None:
-                seen.append(record.value)
-
-            async def on_error(record: Record, error: Exception) -> None:
-                raise AssertionError(repr(error))
-
-            settings = GroupSettings(
-                bootstrap=broker.bootstrap, group="g", topics=("t",), session_s=3.0, heartbeat_s=0.1
-            )
-            consumer = EventConsumer(settings, handle, on_error=on_error)
-            await consumer.start()
-            for n in range(COUNT):
-                if n == COUNT // 3:
-                    await until(lambda: bool(seen))
-                    inject(broker, api, code)
-                await producer.send("t", b"%d" % n)
-            await until(lambda: len(set(seen)) == COUNT)
-            await until(lambda: not consumer._done)
-            await consumer.stop()
-
-            assert await committed(broker) == COUNT
-
-    asyncio.run(test())
+    ended[name].result()
 
 
 @pytest.mark.parametrize("code", [OUT_OF_ORDER_SEQUENCE, NOT_LEADER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS])
