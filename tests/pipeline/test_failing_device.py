@@ -9,7 +9,7 @@ from cinelog_common.cmaf.hlsparsing import parse_playlist
 from cinelog_common.cmaf.hlsvalidation import validate
 from cinelog_common.contract.status import JobStatus
 from cinelog_common.contract.values import Options
-from cinelog_testkit.devices import UNITS_BEFORE_IT_BREAKS, Device, HangingDevice, device_node, plug_in
+from cinelog_testkit.devices import UNITS_BEFORE_IT_BREAKS, Device, HangingDevice, device_node, plug_in, show
 from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.hanging_encoder import HUNG_ENV
 from cinelog_testkit.viewing import Viewing, view, view_hls
@@ -23,9 +23,11 @@ def film(tmp_path: Path) -> Path:
     return make_film(tmp_path / "film.mp4", Film(frames=175, size=(512, 490)))
 
 
-def convert(film: Path, data: Path) -> JobStatus:
+def convert(film: Path, data: Path, *, found: bool = False, hardware: bool = True) -> JobStatus:
+    settings = StandaloneSettings(data=data, allow_private_sources=True, hardware=hardware)
+
     async def work() -> JobStatus:
-        async with device_node(StandaloneSettings(data=data, allow_private_sources=True)) as it:
+        async with device_node(settings, found=found) as it:
             return await it.convert(film, OPTIONS)
 
     return within(work(), deadline_s=150)
@@ -103,3 +105,16 @@ def is_child(pid: int) -> bool:
         return f"PPid:\t{os.getpid()}" in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(("hardware", "units"), [(True, UNITS_BEFORE_IT_BREAKS), (False, 0)])
+def test_the_first_job_of_a_node_finds_the_device_that_is_here(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, hardware: bool, units: int
+) -> None:
+    show(monkeypatch)
+
+    status = convert(film, tmp_path / "data", found=True, hardware=hardware)
+
+    assert status.state == "completed", status.error
+    assert Device.made == units
+    assert view(next((tmp_path / "data").rglob("output/video.mp4"))).numbers == view(film).numbers

@@ -18,6 +18,7 @@ from cinelog_common.ids import job_id_of_key
 from cinelog_common.kafka.compacted import CompactedReader, ReaderSettings
 from cinelog_common.kafka.records import Record
 from cinelog_transcode import main, proofs
+from cinelog_transcode.adapters import devices
 from cinelog_transcode.adapters.encoder import ChildEncoder, ChildSettings
 from cinelog_transcode.children.encoding import EncoderUnavailableError
 from cinelog_transcode.domain.proof import Proof
@@ -69,10 +70,23 @@ class HangingDevice(ChildEncoder):
 
 def plug_in(monkeypatch: pytest.MonkeyPatch, device: type[ChildEncoder] = Device) -> None:
     """Let every standalone node of this process have a device, which its worker believes to work."""
-    services, prove = composition.standalone_services, proofs.prove
+    services = composition.standalone_services
 
     def with_the_device(*given: Any) -> Sequence[Any]:
         return (*services(*given), composition.build("transcode", given[1], pool=POOL, slots=1))
+
+    monkeypatch.setattr(standalone, "standalone_services", with_the_device)
+    _play(monkeypatch, device)
+
+
+def show(monkeypatch: pytest.MonkeyPatch, device: type[ChildEncoder] = Device) -> None:
+    """Let this machine look as if it had a device, which standalone nodes then find and prove themselves."""
+    monkeypatch.setattr(devices, "plausible_pools", lambda: ("cpu", POOL))
+    _play(monkeypatch, device)
+
+
+def _play(monkeypatch: pytest.MonkeyPatch, device: type[ChildEncoder]) -> None:
+    prove = proofs.prove
 
     async def proven(tables: Any) -> AsyncIterator[Proof]:
         if tables[0].pool == POOL:
@@ -81,7 +95,6 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, device: type[ChildEncoder] = Device
         async for proof in prove(tables):
             yield proof
 
-    monkeypatch.setattr(standalone, "standalone_services", with_the_device)
     monkeypatch.setattr(main, "prove", proven)
     monkeypatch.setattr(main, "ChildEncoder", device)
     Device.made = 0
@@ -110,8 +123,8 @@ class DeviceNode:
 
 
 @asynccontextmanager
-async def device_node(settings: StandaloneSettings) -> AsyncIterator[DeviceNode]:
-    """Run a node after `plug_in`."""
+async def device_node(settings: StandaloneSettings, *, found: bool = False) -> AsyncIterator[DeviceNode]:
+    """Run a node after `plug_in`; after `show`, the node has `found` its device when it has started."""
     latest: dict[str, JobStatus] = {}
     pools: set[str] = set()
 
@@ -131,7 +144,7 @@ async def device_node(settings: StandaloneSettings) -> AsyncIterator[DeviceNode]
         await reader.start()
         try:
             # Else the processor would be chosen, as if there were no device.
-            await eventually(lambda: POOL in pools)
+            await eventually(lambda: found or POOL in pools)
             yield DeviceNode(node, latest)
         finally:
             await reader.stop()
