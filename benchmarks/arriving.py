@@ -22,7 +22,7 @@ from origin import RatedOrigin
 from rivals import ours, theirs
 
 QUIET = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
-FILM_S = 24
+FILM_S, MOST_TURNS = 32, 3
 
 
 def start(folder: Path, count: int) -> list[Row]:
@@ -157,19 +157,17 @@ def links(folder: Path, count: int) -> list[Row]:
     link: so that alone is run, in each turn.
     """
     film = footage(folder, FILM_S)
-    bounds = {1: "≤ 1.10×", 2: "≤ 1.0×"}
-    found: dict[int, list[Turn]] = {speed: [] for speed in bounds}
-    for turn in range(count):
+    found: dict[int, list[Turn]] = {1: [], 2: []}
+    for turn in range(min(count, MOST_TURNS)):  # the link sets the pace: runs differ little
         stored = timed(theirs(film, folder), folder).wall_s
         for speed, turns in found.items():
             rate = film.stat().st_size / FILM_S * speed
             turns.append(Turn(*_both(film, rate, folder, turn), stored))
             print(f"  link {speed}×, turn {turn + 1}: {turns[-1]}", file=sys.stderr)
-    rows = [
-        _rows(turns, f"{FILM_S} s of 720p at {speed}× the rate it plays at", bounds[speed])
-        for speed, turns in found.items()
+    return [
+        *_rows(found[1], f"{FILM_S} s of 720p at the rate it plays at", ("≤ 1.10×", "≥ 2.3×", "< 25 %")),
+        *_rows(found[2], f"{FILM_S} s of 720p at twice the rate it plays at", ("≤ 1.0×", "", "")),
     ]
-    return [*rows[0], *rows[1]]
 
 
 def _both(film: Path, rate: float, folder: Path, turn: int) -> tuple[Arrival, Arrival]:
@@ -180,7 +178,7 @@ def _both(film: Path, rate: float, folder: Path, turn: int) -> tuple[Arrival, Ar
     return found[_pipelined], found[_ffmpeg_url]
 
 
-def _rows(found: list[Turn], where: str, bound: str) -> list[Row]:
+def _rows(found: list[Turn], where: str, goals: tuple[str, str, str]) -> list[Row]:
     total = statistics.median(one.mine.total_s / one.direct.total_s for one in found)
     after = statistics.median(one.stored_s / one.mine.after_last_byte_s for one in found)
     share = statistics.median(one.mine.first_playable_share for one in found) * 100
@@ -189,11 +187,15 @@ def _rows(found: list[Turn], where: str, bound: str) -> list[Row]:
     stored = statistics.median(one.stored_s for one in found)
     late = statistics.median(one.mine.after_last_byte_s for one in found)
     return [
-        (f"{where}: total time against `ffmpeg URL`", f"{total:.2f}× ({mine:.1f} s : {direct:.1f} s)", bound),
+        (
+            f"{where}: total time against `ffmpeg URL`",
+            f"{total:.2f}× ({mine:.1f} s : {direct:.1f} s)",
+            goals[0],
+        ),
         (
             f"{where}: playable after the last byte, shorter than download-then-ffmpeg",
             f"{after:.1f}× ({late:.1f} s : {stored:.1f} s)",
-            "≥ 2.3×",
+            goals[1],
         ),
-        (f"{where}: bytes in when the first segment is playable", f"{share:.0f} %", "< 25 %"),
+        (f"{where}: bytes in when the first segment is playable", f"{share:.0f} %", goals[2]),
     ]

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from films import big_buck_bunny, ffmpeg, footage
+from films import big_buck_bunny, ffmpeg, footage, silent
 from measuring import Row, pairs, watched
 from rivals import PASS, RUNGS, SEGMENT_S, X264, capped, equal, ours, theirs
 
@@ -67,7 +67,7 @@ def size(folder: Path, _: int) -> list[Row]:
         subprocess.run(ours(film, folder, "--container", "mp4")(), check=True, capture_output=True)
         mine = _quality(next((folder / "out").glob("*.mp4")), film)
         curve = []
-        for crf in ("22", "23", "24"):
+        for crf in ("22.5", "23.5"):
             subprocess.run(theirs(film, folder, crf), check=True)
             curve.append(_quality(folder / "rival.mp4", film))
         wanted = math.exp(_interpolated([(ssim, math.log(size)) for ssim, size in curve], mine[0]))
@@ -100,14 +100,18 @@ def _interpolated(curve: list[tuple[float, float]], at: float) -> float:
 
 
 def overhead(folder: Path, _: int) -> list[Row]:
-    """CPU beside the encoders, on a film long enough that starting up matters little, and memory."""
-    long, short = footage(folder, 128), footage(folder, 32)
+    """CPU beside the encoders for each further minute, and memory.
+
+    The film is silent: measuring and encoding sound is work that ffmpeg has too.
+    """
+    short, long = silent(folder, 32), silent(folder, 128)
     costs = [watched(ours(film, folder)(), folder) for film in (short, long)]
     encoding = [cost.cpu_s.get(ENCODER, 0.0) for cost in costs]
     others = [sum(cost.cpu_s.values()) - used for cost, used in zip(costs, encoding, strict=True)]
     share = (others[1] - others[0]) / (encoding[1] - encoding[0]) * 100
-    told = json.dumps({name: round(used, 1) for name, used in costs[1].cpu_s.items()})
-    print(f"  CPU by process, 128 s: {told}", file=sys.stderr)
+    for cost, seconds in zip(costs, (32, 128), strict=True):
+        told = json.dumps({name: round(used, 2) for name, used in cost.cpu_s.items()})
+        print(f"  CPU by process, {seconds} s: {told}", file=sys.stderr)
     encoder, alone = costs[1].peaks_mib[ENCODER], watched(_alone(short, folder), folder).peak_mib
     return [
         ("CPU of all but encoding, of that of encoding, 32 s to 128 s of 720p", f"{share:.1f} %", "≤ 3 %"),

@@ -30,6 +30,14 @@ def footage(folder: Path, seconds: int) -> Path:
     return path
 
 
+def silent(folder: Path, seconds: int) -> Path:
+    """The picture of `footage` alone."""
+    path = folder / f"silent-{seconds}.mp4"
+    command = [ffmpeg(), "-v", "error", "-y", "-i", str(footage(folder, seconds)), "-an", "-c", "copy"]
+    subprocess.run([*command, "-movflags", "+faststart", str(path)], check=True)
+    return path
+
+
 def big_buck_bunny() -> Path:
     """1080p24, 30 s, few and irregular keyframes; fetched once, or what CINELOG_BENCH_FILM names."""
     if named := os.environ.get("CINELOG_BENCH_FILM"):
