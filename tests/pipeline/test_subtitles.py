@@ -1,14 +1,20 @@
 """Text subtitles, from every kind of source to HLS, MP4 and files of their own."""
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import Future
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 from cinelog_common.cmaf.hlsvalidation import validate
+from cinelog_testkit.commands import Finished
+from cinelog_testkit.converting import converted
 from cinelog_testkit.corpus.store import film
+from cinelog_testkit.overlapping import begun
 
 ENGLISH = ["<i>Hello</i> &amp; welcome", "Two at once --&gt; here", "Beyond the end"]
 ENDS_MS = 3841
@@ -38,8 +44,29 @@ def samples_of(path: Path) -> dict[str, list[tuple[int, int, bytes]]]:
     return found
 
 
-def test_subtitles_of_a_source_are_in_every_form_and_count_from_its_first_picture(convert: Any) -> None:
-    done = convert(film("subtitles.mkv"))
+LANGUAGES = {"de": ["deu"], "none": [], "fr": [], "all": ["eng", "deu"]}
+CALLS = {
+    "as it comes": (),
+    "verified": ("--verify", "full"),
+    **{wanted: ("--subs", wanted, "--container", "mp4") for wanted in LANGUAGES},
+}
+Made = dict[str, Future[Finished]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """What each call makes of one film with subtitles."""
+    source = film("subtitles.mkv")
+    calls = {
+        name: partial(converted, source, tmp_path_factory.mktemp("subtitles") / "out", *words)
+        for name, words in CALLS.items()
+    }
+    with begun(calls) as results:
+        yield results
+
+
+def test_subtitles_of_a_source_are_in_every_form_and_count_from_its_first_picture(made: Made) -> None:
+    done = made["as it comes"].result()
 
     result = done.result
     assert [output["language"] for output in result["outputs"] if output["kind"] == "subtitles"] == [
@@ -58,8 +85,8 @@ def test_subtitles_of_a_source_are_in_every_form_and_count_from_its_first_pictur
     assert len(result["warnings"]) == 1
 
 
-def test_the_mp4_holds_a_track_of_timed_text_for_each_language(convert: Any) -> None:
-    done = convert(film("subtitles.mkv"), "--verify", "full")
+def test_the_mp4_holds_a_track_of_timed_text_for_each_language(made: Made) -> None:
+    done = made["verified"].result()
 
     found = samples_of(done.path("mp4"))
     assert [(start, lasts) for start, lasts, _ in found["eng"]] == [
@@ -77,8 +104,8 @@ def test_the_mp4_holds_a_track_of_timed_text_for_each_language(convert: Any) -> 
         assert container.duration / 1_000_000 == pytest.approx(ENDS_MS / 1000, abs=0.05)
 
 
-def test_the_playlists_list_every_track_and_keep_the_standard(convert: Any) -> None:
-    done = convert(film("subtitles.mkv"))
+def test_the_playlists_list_every_track_and_keep_the_standard(made: Made) -> None:
+    done = made["as it comes"].result()
 
     folder = done.path("hls").parent
     texts = {path.name: path.read_text() for path in folder.glob("*.m3u8")}
@@ -96,11 +123,9 @@ def test_the_playlists_list_every_track_and_keep_the_standard(convert: Any) -> N
     assert [text for _, text in cues_of(segment)] == ENGLISH
 
 
-@pytest.mark.parametrize(
-    ("wanted", "languages"), [("de", ["deu"]), ("none", []), ("fr", []), ("all", ["eng", "deu"])]
-)
-def test_subtitles_are_chosen_by_language(convert: Any, wanted: str, languages: list[str]) -> None:
-    done = convert(film("subtitles.mkv"), "--subs", wanted, "--container", "mp4")
+@pytest.mark.parametrize(("wanted", "languages"), LANGUAGES.items())
+def test_subtitles_are_chosen_by_language(made: Made, wanted: str, languages: list[str]) -> None:
+    done = made[wanted].result()
 
     assert list(samples_of(done.path("mp4"))) == languages
     assert ("The source has no text subtitles in fr." in done.result["warnings"]) == (wanted == "fr")
