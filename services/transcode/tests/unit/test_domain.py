@@ -132,6 +132,31 @@ def test_the_search_comes_close_in_three_rounds(target: float) -> None:
     assert best - 3 <= search.best <= best + 1
 
 
+@given(
+    values=st.lists(st.floats(0, 1), min_size=64, max_size=64),
+    falls=st.booleans(),
+    target=st.floats(0.01, 0.999),
+    start=st.integers(0, 63),
+    worst=st.sampled_from((51, 63)),
+)
+def test_a_search_ends_with_what_was_measured_whatever_the_encoder(
+    *, values: list[float], falls: bool, target: float, start: int, worst: int
+) -> None:
+    curve = sorted(values, reverse=True) if falls else values
+    search = QualitySearch(goal=QualityGoal(target=target), start=min(start, worst), worst=worst)
+    measured: list[int] = []
+
+    while crfs := search.next():
+        assert not set(crfs) & set(measured)
+        measured += crfs
+        search.learn(crfs, [curve[crf] for crf in crfs])
+
+    assert len(measured) <= 4
+    assert all(10 <= crf <= worst for crf in measured)
+    assert search.best in measured
+    assert search.met == any(curve[crf] >= target - 0.0005 for crf in measured)
+
+
 def test_each_rung_of_a_ladder_finds_its_own_quality() -> None:
     rungs = tuple(msgspec.structs.replace(RECIPE.renditions[0], name=name) for name in ("a", "b", "c"))
     recipe = msgspec.structs.replace(RECIPE, renditions=rungs)
@@ -144,7 +169,7 @@ def test_each_rung_of_a_ladder_finds_its_own_quality() -> None:
         )
     tuned, warnings = search.tuned()
 
-    assert [one.crf for one in tuned.renditions] == [33, 24, 20]
+    assert [one.crf for one in tuned.renditions] == [33, 25, 20]
     assert warnings == ()
 
 

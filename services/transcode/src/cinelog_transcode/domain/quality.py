@@ -17,6 +17,8 @@ _FOLLOWS = 0.8
 presets at crf 19 to 31; with it the mean of a unit came out at most 0.004 SSIM, or 0.7 dB XPSNR, off."""
 _TOLERANCES = {"ssim": 0.0005, "xpsnr": 0.05}
 _PROBES = 3
+_NEAR = 2
+"""Qualities nearer to each other have none between them."""
 
 
 LOOKED_AHEAD = 24
@@ -114,17 +116,40 @@ class QualitySearch:
         return self.reached is not None and self.reached >= self._target - self._tolerance
 
     def _guess(self) -> int:
-        """Interpolate (or extrapolate, carefully) on the two measurements nearest to the target."""
-        points = sorted(self._measured.items(), key=lambda point: abs(point[1] - self._target))[:2]
-        if len(points) < 2:
-            return self._clamped(points[0][0] + (4 if points[0][1] >= self._target else -4))
-        (crf_a, value_a), (crf_b, value_b) = points
-        slope = (value_b - value_a) / (crf_b - crf_a)
+        """Return what to try next: between what reaches the target and what misses it, or beyond either.
+
+        Whatever an encoder's scale means, and however its values waver, the gap between the two closes.
+        """
+        best = self.best
+        above = [crf for crf in self._measured if crf > best]
+        if not self.met:
+            return self._clamped(best - self._stride(best, -1))
+        if not above:
+            return self._clamped(best + self._stride(best, 1))
+        return self._between(best, min(above))
+
+    def _stride(self, end: int, way: int) -> int:
+        """Return how far to go on from `end`, the last that was measured in that direction."""
+        longest = self._worst // 4
+        nearest = min(
+            (crf for crf in self._measured if crf != end), key=lambda crf: abs(crf - end), default=end
+        )
+        if nearest == end:
+            return longest // 3
+        slope = (self._measured[nearest] - self._measured[end]) / (nearest - end)
         if slope >= 0:
-            # Noise on an easy picture: any of these will do.
-            return max(crf_a, crf_b)
-        step = (self._target - value_a) / slope
-        return self._clamped(int(crf_a + max(-12.0, min(12.0, step))))
+            # Noise on an easy picture, which says nothing of how far it is.
+            return longest // 2
+        steps = way * (self._target - self._measured[end]) / slope
+        return max(1, min(longest, math.floor(steps) if way > 0 else math.ceil(steps)))
+
+    def _between(self, reaches: int, misses: int) -> int:
+        """Interpolate, towards the better quality; return one that was measured if nothing lies between."""
+        if misses - reaches < _NEAR:
+            return reaches
+        good, bad = self._measured[reaches], self._measured[misses]
+        share = min(1.0, max(0.0, (good - self._target) / (good - bad)))
+        return max(reaches + 1, min(misses - 1, math.floor(reaches + share * (misses - reaches))))
 
     def _clamped(self, crf: int) -> int:
         return max(LOWEST_CRF, min(self._worst, crf))
