@@ -30,7 +30,7 @@ def test_a_finished_job_plays_through_on_its_page(
     player.open(f"{serve.gateway.url}{finished['links']['watch']}")
     player.await_that("v.readyState >= 2")
 
-    player.play(speed=2)
+    player.play(speed=4)
 
     player.await_that("v.ended")
     assert (player.ask("v.videoWidth"), player.ask("v.videoHeight")) == (1280, 720)
@@ -42,7 +42,7 @@ def test_a_finished_file_plays_through(serve: Serve, finished: dict[str, Any], p
     player.open(f"{serve.gateway.url}{url}")
     player.await_that("v.readyState >= 2")
 
-    player.play(speed=2)
+    player.play(speed=4)
 
     player.await_that("v.ended")
     assert_played_through(player, LENGTH_S)
@@ -54,6 +54,8 @@ def test_seeking_in_a_finished_file_goes_where_it_should(
     (url,) = (output["url"] for output in finished["outputs"] if output["kind"] == "mp4")
     player.open(f"{serve.gateway.url}{url}")
     player.await_that("v.readyState >= 2")
+    # Chromium plays what is opened by its own address; it would run on while it is asked.
+    player.ask("(v.pause(), true)")
 
     for second in (7.0, 0.5, 3.25):
         player.ask(f"(v.currentTime = {second})")

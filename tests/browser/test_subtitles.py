@@ -61,7 +61,7 @@ def test_the_cues_of_the_playlists_are_shown_at_their_times(
     player.blank(serve.gateway.url, HLS_JS)
 
     tracks = player.evaluate(START, address("hls"))
-    player.play()
+    player.play(speed=2)
     player.await_that(f"v.ended && {CUES}.length >= 3")
 
     assert [track[:2] for track in tracks] == [["For all", "eng"], ["deu", "deu"]]

@@ -100,8 +100,14 @@ def test_who_starts_on_topics_with_garbage_works_all_the_same(
 ) -> None:
     for topic in FOLLOWED:
         deployment.produce(topic, GARBAGE["noise"], *WORDS)
-    for label in ("gateway", "merge", "download"):
-        deployment.services[label].crash_and_restart()
+    restarted = [deployment.services[label] for label in ("gateway", "merge", "download")]
+    starts = [process.starts for process in restarted]
+    for process in restarted:
+        process.kill()
+    for process in restarted:
+        process.start()
+    for process, before in zip(restarted, starts, strict=True):
+        process.await_ready(before + 1)
 
     url = origin.serve("/restarted.mp4", film.read_bytes())
     job = deployment.gateway.submit(url, preset="ultrafast", segment_s=1.0)
