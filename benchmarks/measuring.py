@@ -146,6 +146,8 @@ class Family:
         if one.pid not in self._names:
             line = one.cmdline()
             at = line.index("cinelog_common.child_start") + 1 if "cinelog_common.child_start" in line else 0
+            if not at and one.pid != self._root.pid:
+                return "main"  # of a child that has not become anything yet, this is its parent's line
             self._names[one.pid] = line[at] if at else "main"
         return self._names[one.pid]
 

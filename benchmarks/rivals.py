@@ -19,6 +19,7 @@ PASS = ["-fps_mode", "passthrough"]
 X264 = ["-c:v", "libx264", "-preset", "medium", "-crf", "23"]
 RUNGS = (1080, 720, 480)
 SEGMENT_S, PICTURE_S, COLUMNS = 4, 2, 10
+KEYED = ["-force_key_frames", f"expr:gte(t,n_forced*{SEGMENT_S})"]
 CAPS_K = {1080: 9953, 720: 4412, 480: 1966}
 """By height: kbit/s that ours stays below, with half a second's buffer; so does its equal."""
 
@@ -74,7 +75,7 @@ def equal(film: Path, folder: Path, *heights: int) -> Callable[[], list[str]]:
             (place / f"v{n}").mkdir(parents=True)
             sound = [] if n else ["-map", "[a]", "-c:a", "aac"]
             made += ["-map", f"[v{n}]", *sound, *PASS, *X264, *capped(heights[n])]
-            made += ["-force_key_frames", f"expr:gte(t,n_forced*{SEGMENT_S})", "-flags", "+global_header"]
+            made += [*KEYED, "-flags", "+global_header"]
             made += ["-f", "tee", "|".join([*_whole(place, n), _streamed(place / f"v{n}", "v")])]
         (place / "a0").mkdir()
         for name in ("poster", "sheet"):
