@@ -177,7 +177,8 @@ class FetchHandler:
             shelf = _Shelf(self._tools, command, background)
             async with aclosing(self._tools.demuxer.demux(order, fetches)) as messages:
                 finished = await _store_all(shelf, messages)
-            told = await self._read_texts(order, shelf, await beside)
+            timed = msgspec.structs.replace(order, zero_s=finished.zero_s)
+            told = await self._read_texts(timed, shelf, await beside)
             told += none_of(command.subtitles, len(shelf.subtitles))
             await self._tools.announcer.announce(
                 SourceEnded(

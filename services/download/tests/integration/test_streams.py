@@ -342,6 +342,39 @@ def test_subtitles_in_playlists_of_their_own_come_along(film: Path, tmp_path: Pa
     assert warning.startswith("The subtitles in de are left out: ")
 
 
+@pytest.mark.parametrize(
+    ("stated", "first_ms"), [("MPEGTS:0", 12_500), ("MPEGTS:900000", 2_500), ("MPEGTS:1080000", 500)]
+)
+def test_subtitles_go_by_the_clock_of_a_film_that_does_not_begin_at_zero(
+    film: Path, tmp_path: Path, *, stated: str, first_ms: int
+) -> None:
+    late = copied(film, tmp_path / "late.ts", "both", output_ts_offset="12", muxdelay="0", muxpreload="0")
+    with av.open(str(late)) as container:
+        zero_ms = round(1000 * float(min(f.pts * f.time_base for f in container.decode(video=0))))
+    data = late.read_bytes()
+    pieces = Pieces(b"", [data[at : at + 188 * 100] for at in range(0, len(data), 188 * 100)])
+    stamp = f"00:{first_ms // 1000:02d}.{first_ms % 1000:03d}"
+    text = f"WEBVTT\nX-TIMESTAMP-MAP={stated},LOCAL:00:00:00.000\n\n{stamp} --> 00:16.000\nOne\n"
+    master = (
+        '#EXTM3U\n#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="t",NAME="English",LANGUAGE="en",URI="en.m3u8"\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=9x9,SUBTITLES="t"\nvideo.m3u8\n'
+    )
+
+    def prepare(origin: Origin) -> str:
+        serve_pieces(origin, pieces, "piece")
+        serve(origin, "video.m3u8", playlist(*entries(pieces, "piece")))
+        serve(origin, "text", text)
+        serve(origin, "en.m3u8", playlist("#EXTINF:5.0,", "text"))
+        return serve(origin, "master.m3u8", master)
+
+    result = fetch(tmp_path, prepare)
+
+    [english] = result.of(SourceEnded)[0].subtitles
+    [cue] = decode_document(CueSheet, (tmp_path / "store" / english.key).read_bytes()).cues
+    assert zero_ms > 10_000
+    assert cue.start_ms == pytest.approx(12_500 - zero_ms, abs=1)
+
+
 @pytest.mark.parametrize("kind", ["mpegts", "fmp4"])
 def test_stretches_with_other_parameters_follow_each_other_without_a_hole(
     media: Any, film: Path, other: Path, tmp_path: Path, *, kind: str

@@ -172,6 +172,7 @@ class Demuxing:
             Finished(
                 units=eye.units if eye is not None else 0,
                 duration_s=float(max(part.end_s for part in parts)),
+                zero_s=float(eye.clock_s) if eye is not None else 0.0,
                 tracks=tuple(part.track for part in parts if part.track),
                 warnings=tuple(self._warnings),
             )

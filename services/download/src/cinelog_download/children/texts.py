@@ -22,8 +22,10 @@ from cinelog_download.domain.cuetexts import cue_text
 from cinelog_download.domain.demuxing import DemuxOrder, TextFile, TextFound
 from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.subtitling import is_wanted
+from cinelog_download.domain.webvtt import origin_s
 
 _LONGEST_TITLE = 200
+_LONGEST_HEAD = 4096
 _FORMATS: Mapping[str, str] = MappingProxyType({"vtt": "webvtt", "srt": "srt", "ass": "ass"})
 
 
@@ -148,7 +150,7 @@ def read_files(order: DemuxOrder, tell: Tell) -> list[str]:
             continue
         about = TextFound(path="", cues=0, language=file.language, title=file.title)
         path = Path(order.folder) / f"file-{number}.cues.json"
-        if not script.write(path, about, tell, Fraction(0)):
+        if not script.write(path, about, tell, _zero_of(file, Fraction(order.zero_s))):
             warnings.append(f"The subtitles in {file.title or file.language} say nothing.")
         warnings += [_too_long(file.title or file.language)] if script.full else []
     return warnings
@@ -169,6 +171,19 @@ def _read(file: TextFile) -> Script:
         for packet in found.demux(stream):
             script.add(packet)
     return script
+
+
+def _zero_of(file: TextFile, film_zero_s: Fraction) -> Fraction:
+    """Return what the file's times show at the timeline's zero.
+
+    Files count from the beginning of the film, unless they go by the clock of its transport stream;
+    other containers begin at 0, whatever that clock is said to be.
+    """
+    if file.form != "vtt" or film_zero_s <= 0:
+        return Fraction(0)
+    with Path(file.path).open(encoding="utf-8-sig", errors="replace") as text:
+        origin = origin_s(text.read(_LONGEST_HEAD))
+    return Fraction(0) if origin is None else film_zero_s - origin
 
 
 def _about(stream: Any) -> TextFound:

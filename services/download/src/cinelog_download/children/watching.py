@@ -52,6 +52,7 @@ class Eye:
         self._current: Stream = stream
         self._extradata = self._parameters.extradata
         reordered = bool(stream.codec_context.has_b_frames)
+        self._clocked = film.container.format.name == "mpegts"
         self._timeless = film.container.format.name in _TIMELESS
         self._reordered = reordered
         self._counted = 0
@@ -61,6 +62,11 @@ class Eye:
         self._copied: FragmentWriter | None = None
         self._picture: Picture | None = None
         self._begun = False
+
+    @property
+    def clock_s(self) -> Fraction:
+        """What the clock of a transport stream showed at the timeline's zero; other containers have none."""
+        return (self.zero_s or Fraction(0)) if self._clocked else Fraction(0)
 
     @property
     def zero_s(self) -> Fraction | None:

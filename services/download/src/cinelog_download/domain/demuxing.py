@@ -74,6 +74,8 @@ class DemuxOrder(Value, frozen=True, kw_only=True):
     subtitles: str = "none"
     """Of the inputs: `all`, `none`, or those in some languages."""
     texts: tuple[TextFile, ...] = ()
+    zero_s: float = 0.0
+    """What the clock of the film's transport stream shows at the timeline's zero: `texts` may go by it."""
     """Without any input: subtitle files to be read, and nothing else."""
 
 
@@ -202,6 +204,8 @@ class Finished(Told, frozen=True, kw_only=True, tag="finished"):
     duration_s: float
     tracks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    zero_s: float = 0.0
+    """What the clock of a transport stream showed at the timeline's zero."""
 
 
 class Refused(Told, frozen=True, kw_only=True, tag="refused"):

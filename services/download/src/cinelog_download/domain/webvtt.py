@@ -22,27 +22,41 @@ def is_webvtt(text: str) -> bool:
 def joined(segments: Sequence[str]) -> str:
     """Return all cues of segments as one file, their times as those of the first segment count.
 
+    If it says where on the media's clock they lie, the file does, too: see `origin_s`.
     A segment that is no WebVTT is left out.
     """
     bodies = []
-    first: Fraction | None = None
+    origins: list[Fraction | None] = []
     for segment in segments:
         if not is_webvtt(segment):
             continue
         head, _, body = segment.replace("\r\n", "\n").replace("\r", "\n").partition("\n\n")
-        offset = _offset(head)
-        first = offset if first is None else first
-        bodies.append(_moved(body, round((offset - first) * 1000)).strip("\n"))
-    return "\n\n".join(["WEBVTT", *filter(None, bodies)]) + "\n"
+        origins.append(_mapped(head))
+        by_s = (origins[-1] or 0) - (origins[0] or 0)
+        bodies.append(_moved(body, round(by_s * 1000)).strip("\n"))
+    first = origins[0] if origins else None
+    head = "WEBVTT" if first is None else f"WEBVTT\n{_map_of(first)}"
+    return "\n\n".join([head, *filter(None, bodies)]) + "\n"
 
 
-def _offset(head: str) -> Fraction:
-    """Return seconds from a cue's time to the time of the media."""
+def origin_s(text: str) -> Fraction | None:
+    """Return what the media's clock (ISO/IEC 13818-1) shows at the file's 0, in seconds; None if unsaid."""
+    head = text.replace("\r\n", "\n").partition("\n\n")[0]
+    return _mapped(head) if is_webvtt(text) else None
+
+
+def _map_of(offset: Fraction) -> str:
+    ticks, local = max(Fraction(0), offset), max(Fraction(0), -offset)
+    return f"X-TIMESTAMP-MAP=MPEGTS:{round(ticks * _CLOCK)},LOCAL:{_stamp(round(local * 1000))}"
+
+
+def _mapped(head: str) -> Fraction | None:
+    """Return seconds from a cue's time to the time of the media, if the head says it."""
     found = _MAP.search(head)
     ticks = _TICKS.search(found[1]) if found else None
     local = _LOCAL.search(found[1]) if found else None
     if ticks is None or local is None:
-        return Fraction(0)
+        return None
     return Fraction(int(ticks[1]) % _MOST_TICKS, _CLOCK) - Fraction(_ms(local[1]), 1000)
 
 
