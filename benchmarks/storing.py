@@ -1,7 +1,9 @@
 """How much disk a job takes while it runs."""
 
+import os
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from films import footage
@@ -32,10 +34,10 @@ def _made(out: Path) -> int:
 
 def _allocated(out: Path) -> int:
     sizes: dict[int, int] = {}
-    for path in out.rglob("*"):
-        try:
-            told = path.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        sizes[told.st_ino] = told.st_blocks * 512
+    # Folders vanish while they are walked through: `os.walk` passes over those.
+    for folder, folders, files in os.walk(out):
+        for name in (*folders, *files):
+            with suppress(FileNotFoundError):
+                told = (Path(folder) / name).lstat()
+                sizes[told.st_ino] = told.st_blocks * 512
     return sum(sizes.values())
