@@ -194,3 +194,29 @@ def test_the_mended_recovery_loses_none(
     kafka: KafkaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _missing(kafka, tmp_path, monkeypatch) == set()
+
+
+async def _rebalance(ledger: FaustLedger) -> None:
+    """Have the group form anew, and wait until the ledger is ready in it."""
+    generation = ledger.generation
+    thread = ledger._app.consumer._thread
+    thread.thread_loop.call_soon_threadsafe(thread._consumer._coordinator.request_rejoin)
+    await eventually(lambda: ledger.generation > generation and ledger.ready, deadline_s=15)
+
+
+def test_rebalances_with_nothing_new_to_recover_leave_the_stream_running(
+    kafka: KafkaServer, tmp_path: Path
+) -> None:
+    async def live() -> set[int]:
+        async with _world(kafka, tmp_path) as world:
+            async with world.life() as ledger:
+                await world.produce()
+                await world.until_seen()
+                # The first reads what was just written; the others find the table as it is.
+                for _ in range(3):
+                    await _rebalance(ledger)
+                await world.produce()
+                await world.until_seen()
+            return world.missing()
+
+    assert within(live()) == set()

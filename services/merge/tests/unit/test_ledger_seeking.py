@@ -1,13 +1,18 @@
-"""Where nothing is committed yet the stream goes back to the log's start: what was lost comes again."""
+"""Seeks go back to what was lost and are held up by nobody, and a recovery that hangs says so."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from cinelog_merge.adapters.contiguity import Contiguity
 from cinelog_merge.adapters.faust_client import LedgerConsumer
+from cinelog_merge.adapters.faust_recovery import MendedRecovery
+from faust.tables.recovery import RebalanceAgain, ServiceStopped
 from faust.types import TP
+from mode import Service
 
 FRESH, KNOWN, CHANGELOG = TP("events", 0), TP("events", 1), TP("changelog", 0)
 
@@ -45,6 +50,32 @@ class Consumer(LedgerConsumer):
         return dict.fromkeys(partitions, 3)
 
 
+class Fetching(Consumer):
+    """A consumer that fetches, with Faust's own flow and waits."""
+
+    def __init__(self, committed: dict[TP, int | None]) -> None:
+        super().__init__(committed)
+        self.app: Any = SimpleNamespace(client_only=False)
+        self.can_resume_flow, self.suspend_flow = asyncio.Event(), asyncio.Event()
+        self.not_waiting_next_records = asyncio.Event()
+        self._active_partitions = set(committed)
+        Service.__init__(self)
+
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        return {}
+
+
+def _recovery() -> MendedRecovery:
+    app: Any = SimpleNamespace(conf=SimpleNamespace(stream_recovery_delay=0.0))
+    return MendedRecovery(app, {})
+
+
+async def _let_others_run() -> None:
+    """Give everybody as many turns as Faust's waits, which are several tasks deep, take to return."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 def test_a_partition_without_a_commit_is_read_from_its_start_and_no_other_is_moved() -> None:
     consumer = Consumer({FRESH: None, KNOWN: 40, CHANGELOG: None})
 
@@ -67,5 +98,57 @@ def test_nothing_is_sought_while_a_fetch_is_under_way() -> None:
         consumer._quiet.set()
         await seeking
         assert consumer._thread.sought == {FRESH: 3}
+
+    asyncio.run(scenario())
+
+
+def test_a_flow_that_is_closed_as_soon_as_it_was_opened_holds_up_no_seek() -> None:
+    async def scenario() -> None:
+        consumer = Fetching({FRESH: None})
+        consumer.stop_flow()
+        fetching = asyncio.create_task(consumer._wait_next_records(1.0))
+        await _let_others_run()
+
+        consumer.resume_flow()
+        await asyncio.sleep(0)
+        consumer.stop_flow()
+        await _let_others_run()
+        async with asyncio.timeout(2.0):
+            await consumer.perform_seek()
+
+        assert consumer._thread.sought == {FRESH: 3}
+        assert not fetching.done()
+        consumer.resume_flow()
+        assert await fetching == ({}, {FRESH})
+
+    asyncio.run(scenario())
+
+
+def test_a_step_of_the_recovery_that_hangs_is_an_error_and_not_its_silent_end() -> None:
+    async def scenario() -> None:
+        with pytest.raises(TimeoutError):
+            await _recovery()._wait(asyncio.Event().wait(), timeout=0.01)
+
+    asyncio.run(scenario())
+
+
+def test_a_recovery_that_is_stopped_ends_as_faust_means_it_to() -> None:
+    async def scenario() -> None:
+        recovery = _recovery()
+        recovery._stopped.set()
+
+        with pytest.raises(ServiceStopped):
+            await recovery._wait(asyncio.Event().wait(), timeout=60.0)
+
+    asyncio.run(scenario())
+
+
+def test_a_rebalance_ends_a_step_of_the_recovery_before_its_time() -> None:
+    async def scenario() -> None:
+        recovery = _recovery()
+        recovery.signal_recovery_start.set()
+
+        with pytest.raises(RebalanceAgain):
+            await recovery._wait(asyncio.Event().wait(), timeout=60.0)
 
     asyncio.run(scenario())

@@ -16,6 +16,7 @@ reasons that were measured on faust-streaming 0.15.3:
 """
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,10 @@ class FaustLedger:
 
     async def _leave(self, app: Any) -> None:
         # The event in hand was waited for, with a deadline; Faust would wait for ever.
-        app.conf.stream_wait_empty = False
+        # It has read the setting before, in a rebalance, and reads it again when it stops.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", faust.exceptions.AlreadyConfiguredWarning)
+            app.conf.stream_wait_empty = False
         stopping = asyncio.create_task(app.stop())
         done, _ = await asyncio.wait({stopping}, timeout=self.settings.leave_s)
         if not done:

@@ -123,7 +123,9 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc]
         return LedgerConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _wait_next_records(self, timeout: float) -> Any:
-        if not self.flow_active:
+        # Looked at again after every wait: a recovery with nothing to read opens the flow and closes it at
+        # once, and who waited for it in there would hold up the seek that comes before it is opened again.
+        while not self.flow_active and not self.should_stop:
             await self.wait(self.can_resume_flow)
         self._quiet.clear()
         try:

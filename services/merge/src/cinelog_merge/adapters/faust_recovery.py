@@ -8,7 +8,11 @@ it: on real Kafka two workers, killed and restarted, lost events in five runs of
 five, mostly ending at lag 0, so that no alert sees it. With the flow closed
 first, nothing can be fetched in between (0 of 52,320 lost in the same chaos).
 
-Both changes are written against one version's source, so another version is
+And `Recovery._wait` takes a step that is not done in time for the end of the service:
+the loop ends without a word, and the member keeps its partitions and reads none of
+them for as long as the process lives. Here that is an error, which starts it anew.
+
+The changes are written against one version's source, so another version is
 refused: read its `Recovery` and `TableManager`, run the chaos test, move the pin.
 """
 
@@ -17,7 +21,7 @@ from typing import Any
 import faust
 from cinelog_common.errors import PermanentError
 from faust.tables.manager import TableManager
-from faust.tables.recovery import Recovery
+from faust.tables.recovery import Recovery, ServiceStopped
 
 PINNED = "0.15.3"
 
@@ -36,7 +40,20 @@ def check_pin() -> None:
 
 
 class MendedRecovery(Recovery):  # type: ignore[misc]
-    """Recovery that closes the flow before the source partitions are resumed."""
+    """Recovery that closes the flow before the source partitions are resumed, and says so if it hangs."""
+
+    async def _wait(self, coro: Any, timeout: float | None = None) -> None:
+        """Wait for one step, the next rebalance or the end of the service.
+
+        Raises:
+            TimeoutError: The step was not done in time. It crashes the app, so that the stream starts anew.
+        """
+        try:
+            await super()._wait(coro, timeout=timeout)
+        except ServiceStopped:
+            if self.should_stop:
+                raise
+            raise TimeoutError(f"A step of the table's recovery was not done within {timeout} s.") from None
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Close the flow, then complete as Faust does, which opens it again at the end."""
