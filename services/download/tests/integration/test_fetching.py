@@ -1,5 +1,6 @@
 import asyncio
 import resource
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from cinelog_common.clock import SystemClock
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_common.objects.testing import FakeObjectStore
 from cinelog_download.adapters.network import Network
-from cinelog_download.adapters.parts import journal_of
+from cinelog_download.adapters.parts import PartFile, Version, journal_of
 from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.answers import Validator
 from cinelog_download.domain.blips import RetryPolicy
@@ -506,6 +507,32 @@ def test_a_limited_rate_holds_for_all_connections_together(tmp_path: Path) -> No
         assert time.monotonic() - began >= 1.4 - 0.25 - 0.02
 
     play(scene, policy)
+
+
+def test_a_fetch_that_is_cancelled_while_its_part_file_opens_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, made = threading.Event(), []
+
+    def slowly(path: Path, version: Version, *, reserve_bytes: int) -> PartFile:
+        begun.set()
+        time.sleep(0.2)
+        made.append(create(path, version, reserve_bytes=reserve_bytes))
+        return made[0]
+
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/1.mp4", DATA)
+        opening = asyncio.create_task(network.fetcher.open(Input(url=url), tmp_path / "part"))
+        await asyncio.to_thread(begun.wait, 10)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+        assert made[0]._journal.closed
+
+    create = PartFile.create
+    monkeypatch.setattr(PartFile, "create", slowly)
+    play(scene)
 
 
 def test_another_mirror_of_a_page_is_fetched_anew_if_its_version_is_another(tmp_path: Path) -> None:

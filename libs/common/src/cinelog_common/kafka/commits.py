@@ -92,14 +92,20 @@ class Commits:
         return True
 
     async def part(self, deadline_s: float) -> bool:
-        """Commit once as the parting owner, running starts handed over; return whether it was accepted."""
-        marks = {lane.source: lane.parting_mark() for lane in self._lanes.values() if lane.ready}
-        if not marks:
-            return True
-        try:
-            async with asyncio.timeout(deadline_s):
-                await self._member.commit(marks)
-        except (CinelogError, TimeoutError) as error:
-            logger.bind(action="commit.refused").info("{}", error)
-            return False
-        return True
+        """Commit once as the parting owner, running starts handed over.
+
+        Returns:
+            Whether everything is committed: nothing was refused, and no lane that is between two
+            assignments owes anything.
+        """
+        marks = {lane: (lane.version, lane.parting_mark()) for lane in self._lanes.values() if lane.ready}
+        if marks:
+            try:
+                async with asyncio.timeout(deadline_s):
+                    await self._member.commit({lane.source: mark for lane, (_, mark) in marks.items()})
+            except (CinelogError, TimeoutError) as error:
+                logger.bind(action="commit.refused").info("{}", error)
+                return False
+        for lane, (version, _) in marks.items():
+            lane.parted_version = version
+        return not any(lane.owes for lane in self._lanes.values() if not lane.ready)

@@ -20,6 +20,8 @@ class Lane:
         self.version = 0
         """Grows with every change that must be committed."""
         self.committed_version = 0
+        self.parted_version = 0
+        """What the last commit as the parting owner held, running starts handed over."""
         self.ready = False
         """Whether we own it now and know what is committed; nothing starts or is committed before."""
         self.paused = True
@@ -41,6 +43,11 @@ class Lane:
         self.paused = True
         self.ready = True
         return finished
+
+    @property
+    def owes(self) -> bool:
+        """Whether something changed that no commit holds, not even a parting one."""
+        return self.version > max(self.committed_version, self.parted_version)
 
     @property
     def position(self) -> int:

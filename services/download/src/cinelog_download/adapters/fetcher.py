@@ -1,7 +1,9 @@
 """Opens a fetch for every kind of input: new, or where an earlier attempt left off."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from cinelog_common.clock import Clock
 from cinelog_common.errors import Category, CinelogError, PermanentError
@@ -24,6 +26,9 @@ from cinelog_download.domain.intervals import IntervalSet
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.domain.throttling import Throttle
 from cinelog_download.ports import Body, Fetch, Input, RangeSource
+
+Arguments = ParamSpec("Arguments")
+Opened = TypeVar("Opened", bound=PartFile | None)
 
 
 class SourceFetcher:
@@ -79,12 +84,12 @@ class SourceFetcher:
     async def _resume_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
         file: PartFile | None = None
         try:
-            file = await asyncio.to_thread(PartFile.resume, part)
+            file = await _opened(PartFile.resume, part)
             if isinstance(source, SegmentSource):
                 await asyncio.to_thread(source.skip, IntervalSet() if file is None else file.done)
             if file is None:
                 body = body or await source.get(self._first(wanted, 0))
-                file = await asyncio.to_thread(self._create, part, wanted, body)
+                file = await _opened(self._create, part, wanted, body)
             else:
                 body = await self._next(source, wanted, file, body)
         except BaseException:
@@ -149,6 +154,20 @@ class SourceFetcher:
             await _close(body)
             raise changed("its size or its version is another one")
         return body
+
+
+async def _opened(
+    open_part: Callable[Arguments, Opened], *args: Arguments.args, **named: Arguments.kwargs
+) -> Opened:
+    """Open a part file in a thread, which cannot be stopped: who is cancelled meanwhile closes it."""
+    opening = asyncio.create_task(asyncio.to_thread(open_part, *args, **named))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait({opening})
+        if opening.exception() is None and (file := opening.result()) is not None:
+            await file.close()
+        raise
 
 
 async def _close(body: Body | None) -> None:

@@ -48,6 +48,8 @@ class PartFile:
         self._appending = threading.Lock()
         self._pending = IntervalSet()
         self._noting = 0
+        self._notes: set[asyncio.Task[None]] = set()
+        """Being written. A caller that is cancelled leaves its note behind, and `close` waits for it."""
 
     @property
     def unnoted_bytes(self) -> int:
@@ -115,9 +117,10 @@ class PartFile:
         """
         if self._pending.total >= least_bytes:
             pending, self._pending = self._pending, IntervalSet()
-            self._noting += pending.total
-            await asyncio.to_thread(self._append, pending)
-            self._noting -= pending.total
+            noting = asyncio.create_task(self._note(pending))
+            self._notes.add(noting)
+            noting.add_done_callback(self._notes.discard)
+            await asyncio.shield(noting)
 
     async def close(self) -> None:
         """Note what came and close the files; a second time does nothing.
@@ -125,6 +128,17 @@ class PartFile:
         Raises:
             PermanentError: NO_SPACE, NOT_WRITABLE: the files are closed all the same.
         """
+        await asyncio.shield(asyncio.create_task(self._finish()))
+
+    async def _note(self, pending: IntervalSet) -> None:
+        self._noting += pending.total
+        try:
+            await asyncio.to_thread(self._append, pending)
+        finally:
+            self._noting -= pending.total
+
+    async def _finish(self) -> None:
+        await asyncio.gather(*self._notes, return_exceptions=True)
         pending, self._pending = self._pending, IntervalSet()
         await asyncio.to_thread(self._close, pending)
 
@@ -157,7 +171,7 @@ class PartFile:
                 for start, stop in stretches
             )
             with self._appending:
-                if not self._journal.closed:
+                if lines:
                     self._journal.write(lines)
         except OSError as error:
             raise disk_error(error, self.path) from error
