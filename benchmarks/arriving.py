@@ -19,10 +19,10 @@ from cinelog_common.ids import job_id_of_key
 from films import footage
 from measuring import Row, timed
 from origin import RatedOrigin
-from rivals import ours, theirs
+from rivals import equal, ours
 
 QUIET = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
-FILM_S, MOST_TURNS = 32, 3
+FILM_S, HEIGHT = 64, 720
 
 
 def start(folder: Path, count: int) -> list[Row]:
@@ -101,19 +101,19 @@ class Arrival(NamedTuple):
     """Of the source's bytes, when the first segment could be played; 1 where that is at the end."""
 
 
-Way = Callable[[str, Path, RatedOrigin], Awaitable[float]]
-"""Makes video of an address; returns the share of the bytes that were in when something was playable."""
+Way = Callable[[Path, Path, RatedOrigin], Awaitable[float]]
+"""Makes video of a film that the origin serves; returns the share that was in when something was playable."""
 
 
-async def _pipelined(url: str, folder: Path, origin: RatedOrigin) -> float:
-    process = await asyncio.create_subprocess_exec(*ours(url, folder)(), **QUIET)
+async def _pipelined(_: Path, folder: Path, origin: RatedOrigin) -> float:
+    process = await asyncio.create_subprocess_exec(*ours(origin.url, folder)(), **QUIET)
     ended = asyncio.create_task(process.wait())
     share = 1.0
     while not ended.done():
         if share == 1.0 and _playable(folder / "out"):
             share = origin.sent / origin.size
         await asyncio.sleep(0.02)
-    assert ended.result() == 0, url
+    assert ended.result() == 0, origin.url
     return share
 
 
@@ -124,17 +124,18 @@ def _playable(out: Path) -> bool:
     return False
 
 
-async def _ffmpeg_url(url: str, folder: Path, _: RatedOrigin) -> float:
-    process = await asyncio.create_subprocess_exec(*theirs(url, folder), **QUIET)
+async def _ffmpeg_url(film: Path, folder: Path, origin: RatedOrigin) -> float:
+    command = equal(film, folder, HEIGHT, url=origin.url)()
+    process = await asyncio.create_subprocess_exec(*command, **QUIET)
     assert await process.wait() == 0
     return 1.0
 
 
 async def _arrive(way: Way, film: Path, rate: float, folder: Path) -> Arrival:
     origin = RatedOrigin(film, rate)
-    url = await origin.start()
+    await origin.start()
     began = time.perf_counter()
-    share = await way(url, folder, origin)
+    share = await way(film, folder, origin)
     ended = time.perf_counter()
     await origin.stop()
     assert origin.last_byte is not None
@@ -158,8 +159,8 @@ def links(folder: Path, count: int) -> list[Row]:
     """
     film = footage(folder, FILM_S)
     found: dict[int, list[Turn]] = {1: [], 2: []}
-    for turn in range(min(count, MOST_TURNS)):  # the link sets the pace: runs differ little
-        stored = timed(theirs(film, folder), folder).wall_s
+    for turn in range(count):
+        stored = timed(equal(film, folder, HEIGHT)(), folder).wall_s
         for speed, turns in found.items():
             rate = film.stat().st_size / FILM_S * speed
             turns.append(Turn(*_both(film, rate, folder, turn), stored))

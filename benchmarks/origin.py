@@ -18,6 +18,7 @@ class RatedOrigin:
         self._rate = rate
         self._next = 0.0
         self._server: asyncio.Server | None = None
+        self.url = ""
         self.sent = 0
         self.first_request: float | None = None
         self.last_byte: float | None = None
@@ -29,7 +30,8 @@ class RatedOrigin:
     async def start(self) -> str:
         self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}/film.mp4"
+        self.url = f"http://127.0.0.1:{port}/film.mp4"
+        return self.url
 
     async def stop(self) -> None:
         if self._server is not None:

@@ -46,10 +46,10 @@ def capped(height: int) -> list[str]:
     return ["-maxrate", f"{CAPS_K[height]}k", "-bufsize", f"{CAPS_K[height] // 2}k"]
 
 
-def equal(film: Path, folder: Path, *heights: int) -> Callable[[], list[str]]:
+def equal(film: Path, folder: Path, *heights: int, url: str = "") -> Callable[[], list[str]]:
     """One ffmpeg that makes what ours makes by default, from one decode and one encode of each rung.
 
-    `heights` are the rungs', the tallest, which is the film's own, first.
+    `heights` are the rungs', the tallest, which is the film's own, first. With `url` the film is read there.
 
     An MP4 of the tallest rung; HLS with fragments of four seconds that begin at keyframes, the sound apart;
     a poster (the liveliest of the first third of pictures taken every two seconds); a sheet of all of them;
@@ -70,7 +70,7 @@ def equal(film: Path, folder: Path, *heights: int) -> Callable[[], list[str]]:
     def command() -> list[str]:
         place = folder / "equal"
         shutil.rmtree(place, ignore_errors=True)
-        made = [ffmpeg(), "-nostats", "-y", "-i", str(film), "-filter_complex", ";".join(graph)]
+        made = [ffmpeg(), "-nostats", "-y", "-i", url or str(film), "-filter_complex", ";".join(graph)]
         for n in range(rungs):
             (place / f"v{n}").mkdir(parents=True)
             sound = [] if n else ["-map", "[a]", "-c:a", "aac"]
