@@ -1,16 +1,20 @@
 """What was acknowledged to somebody, kept until it has ended: the standalone mode's memory.
 
 In production the log remembers. The in-process log dies with its process, so
-submit, cancel and retry are written here before they are acknowledged.
+submit, cancel and retry are written here before they are acknowledged, and how
+a run is encoded before anything is: chosen anew it might be chosen otherwise,
+and what is encoded and shown already would be of no use.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from loguru import logger
+from msgspec.structs import replace
 
 from cinelog_common.collections import JOBS, JOURNAL
-from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobRetried
+from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobRetried, RecipeChosen
 from cinelog_common.contract.status import TERMINAL
 from cinelog_common.contract.values import Value
 from cinelog_common.documents.ports import Document, DocumentStore, Query
@@ -24,6 +28,8 @@ class Entry(Value, frozen=True, kw_only=True):
     request: JobRequested
     run: int = 1
     cancelled_run: int = 0
+    choices: tuple[RecipeChosen, ...] = ()
+    """How one run is encoded: of each step, what was chosen first."""
 
 
 class Journal:
@@ -41,11 +47,15 @@ class Journal:
 
     async def cancelled(self, job: str, run: int) -> None:
         """Remember that this run is to be cancelled."""
-        await self._change(job, cancelled_run=run)
+        await self._change(job, lambda entry: replace(entry, cancelled_run=run))
 
     async def retried(self, job: str, run: int) -> None:
         """Remember that the job is to run again, as `run`."""
-        await self._change(job, run=run)
+        await self._change(job, lambda entry: replace(entry, run=run))
+
+    async def chosen(self, choice: RecipeChosen) -> None:
+        """Remember how a run is encoded, if the job was promised to anybody."""
+        await self._change(choice.job, lambda entry: _with_choice(entry, choice))
 
     async def forget(self, job: str) -> None:
         """Drop a job that was deleted."""
@@ -83,11 +93,14 @@ class Journal:
             and status.body.get("state") in TERMINAL
         )
 
-    async def _change(self, job: str, **fields: int) -> None:
+    async def _change(self, job: str, change: Callable[[Entry], Entry]) -> None:
         """Change an entry; of two at the same time both take effect."""
         while (document := await self._documents.get(JOURNAL.name, job)) is not None:
-            entry = msgspec.structs.replace(_entry(document), **fields)
-            if await self._documents.update(JOURNAL.name, job, _body(entry), document.version):
+            known = _entry(document)
+            entry = change(known)
+            if entry == known or await self._documents.update(
+                JOURNAL.name, job, _body(entry), document.version
+            ):
                 return
 
 
@@ -97,9 +110,17 @@ def events_of(entry: Entry) -> tuple[Event, ...]:
     events: list[Event] = [entry.request]
     if entry.run > 1:
         events.append(JobRetried(job=job, run=entry.run))
+    events += [choice for choice in entry.choices if choice.run == entry.run]
     if entry.cancelled_run == entry.run:
         events.append(JobCancelRequested(job=job, run=entry.run))
     return tuple(events)
+
+
+def _with_choice(entry: Entry, choice: RecipeChosen) -> Entry:
+    known = [one for one in entry.choices if one.run == choice.run]
+    if choice.run < entry.run or any(one.step == choice.step for one in known):
+        return entry
+    return replace(entry, choices=(*known, choice))
 
 
 def _body(entry: Entry) -> dict[str, Any]:

@@ -23,9 +23,7 @@ pytestmark = [pytest.mark.real]
 
 DEADLINE_MS = 60_000
 AT_LEAST = "([id, s]) => { const v = document.getElementById(id); return v.currentTime >= s; }"
-PLAY = (
-    "() => { const v = document.getElementById('video'); v.muted = true; v.play().catch(() => {}); }"
-)
+PLAY = "() => { const v = document.getElementById('video'); v.muted = true; v.play().catch(() => {}); }"
 
 
 class Film:

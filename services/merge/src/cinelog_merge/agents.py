@@ -19,7 +19,7 @@ from cinelog_common.announcer import Announcer
 from cinelog_common.clock import Clock
 from cinelog_common.contract import topics
 from cinelog_common.contract.envelope import NotAnEnvelopeError, UnknownTypeError, header_map, open_event
-from cinelog_common.contract.events import Event, JobTicked
+from cinelog_common.contract.events import Event, JobTicked, RecipeChosen
 from cinelog_common.contract.status import Control
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_common.kafka.dead_letters import DeadLetters, Reason
@@ -32,7 +32,7 @@ from cinelog_merge.domain.deciding import Order, Sent, decide, dispatched
 from cinelog_merge.domain.folding import apply
 from cinelog_merge.domain.overflowing import overflown
 from cinelog_merge.domain.state import LedgerState, LogTime, decode_state, encode_state
-from cinelog_merge.ledger_ports import JobTable, Log, PoolsNow, Rebuild
+from cinelog_merge.ledger_ports import Choices, JobTable, Log, PoolsNow, Rebuild
 from cinelog_merge.roster import Roster
 from cinelog_merge.status_feed import StatusFeed
 from cinelog_merge.told import Told
@@ -50,6 +50,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         epoch: The log's epoch: offsets of a later one order above all of an earlier one.
         rebuild: Asked when a state in the table cannot be read.
+        choices: Where recipes are kept before anything follows from them, if the log does not outlive us.
     """
 
     log: Log
@@ -60,6 +61,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     roster: Roster
     epoch: int = 0
     rebuild: Rebuild | None = None
+    choices: Choices | None = None
 
 
 class LedgerBody:
@@ -103,6 +105,9 @@ class LedgerBody:
                 await self._put_aside(record, _defect(error))
 
     async def _take(self, event: Event, record: Record) -> None:
+        choices = self._reach.choices
+        if choices is not None and isinstance(event, RecipeChosen):
+            await self._surely(lambda: choices.chosen(event))
         at = LogTime(epoch=self._reach.epoch, offset=record.offset, append_ms=record.timestamp_ms)
         state = apply(await self._load(event.job), event, at)
         if isinstance(event, JobTicked):

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Protocol
 
+from cinelog_common.contract.events import RecipeChosen
 from cinelog_common.kafka.records import Headers, Partition, Position
 
 from cinelog_merge.domain.pools import Pools
@@ -26,6 +27,17 @@ class Log(Protocol):
         Raises:
             TransientError: Not acknowledged in time; it may have been written all the same.
             PermanentError: Too large (`LIMIT_EXCEEDED`), or the topic cannot be written.
+        """
+
+
+class Choices(Protocol):
+    """What outlives a log that dies with its process."""
+
+    async def chosen(self, choice: RecipeChosen) -> None:
+        """Keep how a run is encoded, for a later log; the first of each step holds.
+
+        Raises:
+            TransientError: It cannot be kept now.
         """
 
 

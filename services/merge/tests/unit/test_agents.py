@@ -5,18 +5,21 @@ import msgspec
 import pytest
 from cinelog_common.clock import ManualClock
 from cinelog_common.contract import topics
-from cinelog_common.contract.commands import PublishOutput
+from cinelog_common.contract.commands import EncodeSegment, PublishOutput
 from cinelog_common.contract.envelope import UnknownTypeError, open_command, seal
 from cinelog_common.contract.events import (
     Event,
     JobCancelRequested,
     JobRequested,
     JobTicked,
+    RecipeChosen,
+    SegmentReady,
     SourceProbed,
     TrackEnded,
 )
 from cinelog_common.contract.status import Control
-from cinelog_common.contract.values import Source, VideoInfo
+from cinelog_common.contract.values import Recipe, Rendition, Source, VideoInfo
+from cinelog_common.errors import TransientError
 from cinelog_common.kafka.records import Headers, Record
 from cinelog_common.kafka.testing import FakeLog, FakeProducer
 from cinelog_merge import agents
@@ -26,6 +29,7 @@ from cinelog_merge.domain.folding import apply
 from cinelog_merge.domain.overflowing import overflown
 from cinelog_merge.domain.pools import Pools
 from cinelog_merge.domain.state import InFlight, LedgerState, LogTime, RunState, decode_state
+from cinelog_merge.ledger_ports import Choices
 from cinelog_merge.ledger_testing import FakeJobTable, FixedPools
 from cinelog_merge.roster import Roster
 from cinelog_merge.status_feed import StatusFeed
@@ -35,7 +39,13 @@ REQUEST = JobRequested(job="job-1", source=Source(url="http://example.org/a.mp4"
 
 
 class World:
-    def __init__(self, *, kept: dict[str, bytes] | None = None, max_record_bytes: int = 1 << 20) -> None:
+    def __init__(
+        self,
+        *,
+        kept: dict[str, bytes] | None = None,
+        max_record_bytes: int = 1 << 20,
+        choices: Choices | None = None,
+    ) -> None:
         self.log = FakeLog(
             {topic.name: 1 for topic in topics.topics(partitions=1)}, max_record_bytes=max_record_bytes
         )
@@ -54,6 +64,7 @@ class World:
                 roster=self.roster,
                 epoch=3,
                 rebuild=self._rebuild,
+                choices=choices,
             )
         )
 
@@ -131,6 +142,74 @@ def test_the_state_that_is_kept_knows_where_its_commands_lie() -> None:
     (flight,) = decode_state(world.table.kept["job-1"]).current.in_flight.values()
     (command,) = world.log.records(topics.WORK_FETCH)
     assert (flight.topic, flight.partition, flight.offset) == (topics.WORK_FETCH, 0, command.offset)
+
+
+ENCODES = topics.work_encode("cpu", "normal")
+CHOICE = RecipeChosen(
+    job="job-1",
+    recipe=Recipe(
+        family="cpu",
+        encoder="libx264",
+        version="as it was",
+        codec="h264",
+        preset="medium",
+        pixel_format="yuv420p",
+        time_base=(1, 25),
+        frame_rate=(25, 1),
+        renditions=(Rendition(name="720p", width=1280, height=720, crf=23, max_rate_k=5000),),
+        max_segment_s=6.0,
+    ),
+)
+FILM = (
+    SourceProbed(
+        job="job-1",
+        fingerprint="f",
+        container="mp4",
+        video=VideoInfo(codec="h264", width=1280, height=720, time_base=(1, 25), frame_rate=(25, 1)),
+    ),
+    SegmentReady(job="job-1", n=0, key="k", start=0, end=100, size_bytes=1, frames=100),
+)
+
+
+def test_a_choice_that_a_log_before_this_one_made_holds() -> None:
+    world = World()
+
+    async def story() -> None:
+        for offset, event in enumerate((REQUEST, CHOICE, *FILM)):
+            await world.body(_record(event, offset=offset))
+
+    asyncio.run(story())
+
+    assert world.log.records(topics.EVENTS) == []
+    (order,) = world.log.records(ENCODES)
+    command = open_command(order.headers, order.value)
+    assert isinstance(command, EncodeSegment)
+    assert command.recipe == CHOICE.recipe
+
+
+def test_where_the_log_dies_with_us_a_choice_is_kept_before_anything_follows_from_it() -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.choices: list[tuple[RecipeChosen, int]] = []
+            self.refusals = 2
+
+        async def chosen(self, choice: RecipeChosen) -> None:
+            if self.refusals:
+                self.refusals -= 1
+                raise TransientError("The disk is busy.")
+            self.choices.append((choice, len(world.log.records(ENCODES))))
+
+    kept = Kept()
+    world = World(choices=kept)
+
+    async def story() -> None:
+        for offset, event in enumerate((REQUEST, *FILM, CHOICE)):
+            await world.body(_record(event, offset=offset))
+
+    asyncio.run(story())
+
+    assert kept.choices == [(CHOICE, 0)]
+    assert len(world.log.records(ENCODES)) == 1
 
 
 def test_a_redelivered_event_sends_nothing_twice() -> None:

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 from cinelog_common.collections import COLLECTIONS, JOBS, JOURNAL
-from cinelog_common.contract.events import Event, JobCancelRequested, JobRequested, JobRetried
-from cinelog_common.contract.values import Source
+from cinelog_common.contract.events import (
+    Event,
+    JobCancelRequested,
+    JobRequested,
+    JobRetried,
+    RecipeChosen,
+)
+from cinelog_common.contract.values import Recipe, Source
 from cinelog_common.documents.testing import FakeDocumentStore
 from cinelog_common.journal import PAGE, Journal
 
@@ -28,6 +34,53 @@ class World:
 
 def a_request(job: str = "j", at_ms: int = 0, url: str = "a") -> JobRequested:
     return JobRequested(job=job, source=Source(url=url), requested_ms=at_ms, fingerprint=url)
+
+
+def a_choice(run: int = 1, step: int = 0, version: str = "") -> RecipeChosen:
+    recipe = Recipe(
+        family="cpu",
+        encoder="libx264",
+        version=version,
+        codec="h264",
+        preset="medium",
+        pixel_format="yuv420p",
+        time_base=(1, 25),
+        frame_rate=(25, 1),
+        renditions=(),
+        max_segment_s=6.0,
+    )
+    return RecipeChosen(job="j", run=run, recipe=recipe, step=step)
+
+
+def test_how_a_run_is_encoded_is_told_to_the_next_log_as_it_was_chosen_first() -> None:
+    async def work() -> list[tuple[Event, ...]]:
+        journal = World().journal
+        await journal.chosen(a_choice(version="nobody was promised this job"))
+        await journal.requested(a_request())
+        await journal.chosen(a_choice())
+        await journal.chosen(a_choice(step=1))
+        await journal.chosen(a_choice(version="165"))
+        return await journal.unfinished()
+
+    assert asyncio.run(work()) == [(a_request(), a_choice(), a_choice(step=1))]
+
+
+def test_another_run_is_encoded_as_it_is_chosen_then() -> None:
+    async def work() -> list[list[tuple[Event, ...]]]:
+        journal = World().journal
+        await journal.requested(a_request())
+        await journal.chosen(a_choice())
+        await journal.retried("j", 2)
+        found = [await journal.unfinished()]
+        await journal.chosen(a_choice(step=1))
+        await journal.chosen(a_choice(run=2, version="166"))
+        return [*found, await journal.unfinished()]
+
+    before, after = asyncio.run(work())
+
+    retried = (a_request(), JobRetried(job="j", run=2))
+    assert before == [retried]
+    assert after == [(*retried, a_choice(run=2, version="166"))]
 
 
 def test_the_first_body_under_a_job_id_wins() -> None:
