@@ -127,21 +127,24 @@ def overhead(folder: Path, _: int) -> list[Row]:
     for cost, seconds in zip(costs, (32, 128), strict=True):
         told = json.dumps({name: round(used, 2) for name, used in cost.cpu_s.items()})
         print(f"  CPU by process, {seconds} s: {told}", file=sys.stderr)
-    encoder, alone = costs[1].peaks_mib[ENCODER], watched(_alone(short, folder), folder).peak_mib
+    encoder = costs[1].peaks_mib[ENCODER]
+    usual, bare = (
+        watched(_alone(short, folder, *threads), folder).peak_mib for threads in ((), ("-threads", "1"))
+    )
     return [
         ("CPU of all but encoding, of that of encoding, 32 s to 128 s of 720p", f"{share:.1f} %", "≤ 3 %"),
         (
-            "memory of an encoder process, against ffmpeg with one thread on such a segment",
-            f"{encoder / alone:.2f}× ({encoder:.0f} MiB : {alone:.0f} MiB)",
+            "memory of the largest encoder process, against ffmpeg on such a segment",
+            f"{encoder / usual:.2f}× ({encoder:.0f} MiB : {usual:.0f} MiB; with one thread {bare:.0f} MiB)",
             "≤ 1.1×",
         ),
     ]
 
 
-def _alone(film: Path, folder: Path) -> list[str]:
-    """A segment's picture as one of our processes encodes it: one thread for each stage, the same options."""
-    segment, one = folder / "segment.mp4", ["-threads", "1"]
+def _alone(film: Path, folder: Path, *threads: str) -> list[str]:
+    """A segment's picture as one of our processes encodes it, with the same options."""
+    segment = folder / "segment.mp4"
     cut = [ffmpeg(), "-v", "error", "-y", "-i", str(film), "-t", str(SEGMENT_S), "-an", "-c", "copy"]
     subprocess.run([*cut, str(segment)], check=True)
-    command = [ffmpeg(), "-v", "error", "-y", "-filter_threads", "1", *one, "-i", str(segment)]
-    return [*command, *PASS, *X264, *capped(720), *one, str(folder / "alone.mp4")]
+    command = [ffmpeg(), "-v", "error", "-y", *threads, "-i", str(segment)]
+    return [*command, *PASS, *X264, *capped(720), *threads, str(folder / "alone.mp4")]

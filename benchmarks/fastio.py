@@ -2,8 +2,9 @@
 
     python benchmarks/fastio.py [--rounds 9] [--size-mb 256] [--dir WHERE]
 
-Every group runs each of its rivals once a round, in turn, so that a busy moment hits them all. A ratio is the
-median of the rounds' ratios to the group's first rival. `pure` is the readable twin of the native kernel.
+Every group runs each of its rivals once a round, forwards and backwards in turn, so that a busy moment hits
+them all. A ratio is the median of the rounds' ratios to the group's first rival. `pure` is the readable twin of
+the native kernel.
 """
 
 import argparse
@@ -49,11 +50,13 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _taken(rivals: Rivals, rounds: int) -> dict[str, list[float]]:
+def _taken(rivals: Rivals, rounds: int, before: Callable[[], None] = lambda: None) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in rivals}
-    for _ in range(rounds):
-        for name, call in rivals.items():
-            taken[name].append(seconds(call))
+    for turn in range(rounds):
+        # To and fro: who comes second finds memory that the first has just freed.
+        for name in list(rivals)[:: -1 if turn % 2 else 1]:
+            before()
+            taken[name].append(seconds(rivals[name]))
     return taken
 
 
@@ -61,8 +64,10 @@ def _ratio(first: list[float], times: list[float]) -> float:
     return statistics.median(one / other for one, other in zip(first, times, strict=True))
 
 
-def compare(title: str, size: int, rivals: Rivals, rounds: int) -> None:
-    taken = _taken(rivals, rounds)
+def compare(
+    title: str, size: int, rivals: Rivals, rounds: int, *, before: Callable[[], None] = lambda: None
+) -> None:
+    taken = _taken(rivals, rounds, before=before)
     first = next(iter(taken.values()))
     print(f"\n{title}")
     for name, times in taken.items():
@@ -93,14 +98,9 @@ def read_and_write(source: Path, target: Path) -> None:
             writer.write(piece)
 
 
-def fresh(target: Path, call: Callable[[], object]) -> Callable[[], object]:
-    """Write into a new file each time: what is paid for is its pages."""
-
-    def run() -> None:
-        target.unlink(missing_ok=True)
-        call()
-
-    return run
+def away_with(target: Path) -> Callable[[], None]:
+    """Let each write into a new file: what is paid for is its pages, not those of the one before."""
+    return lambda: target.unlink(missing_ok=True)
 
 
 def copies(folder: Path, size: int, rounds: int) -> None:
@@ -115,7 +115,7 @@ def copies(folder: Path, size: int, rounds: int) -> None:
         "copy_checked, pure": under(PURE, lambda: copy_checked(source, target)),
     }
     title = "Copy into a new file; shutil and the plain loop make no checksum"
-    compare(title, size, {name: fresh(target, call) for name, call in rivals.items()}, rounds)
+    compare(title, size, rivals, rounds, before=away_with(target))
     target.unlink()
     rivals = {"native": lambda: checksum_file(source), "pure": under(PURE, lambda: checksum_file(source))}
     compare("Checksum of a file in the page cache", size, rivals, rounds)
@@ -137,7 +137,7 @@ def chunks(folder: Path, size: int, rounds: int) -> None:
 
     rivals: Rivals = {"os.pwrite": plain, "ChunkFile": checked, "ChunkFile, pure": under(PURE, checked)}
     title = "Chunks of 1 MiB into a new file; os.pwrite makes no checksum"
-    compare(title, size, {name: fresh(target, call) for name, call in rivals.items()}, rounds)
+    compare(title, size, rivals, rounds, before=away_with(target))
     target.unlink()
 
 
@@ -166,7 +166,7 @@ def bundles(folder: Path, rounds: int) -> None:
             pass
 
     calls: Rivals = {
-        "write to a new file": fresh(target, write),
+        "write to a new file": write,
         "pack": lambda: pack_bundle(PARAMETERS, packets),
         "unpack into a list": lambda: unpack_bundle(bundle),
         "walk": walk,
@@ -175,7 +175,7 @@ def bundles(folder: Path, rounds: int) -> None:
     for name, call in calls.items():
         rivals = {"native": call, "pure": under(PURE, call)}
         title = f"Bundle of {len(bundle) / 1e6:.1f} MB in {len(packets)} packets: {name}"
-        compare(title, len(bundle), rivals, rounds * 3)
+        compare(title, len(bundle), rivals, rounds * 3, before=away_with(target))
 
 
 def bytes_in_memory(rounds: int) -> None:
@@ -205,7 +205,7 @@ def goals(folder: Path, count: int) -> list[Row]:
     bundle = pack_bundle(PARAMETERS, packets_of_a_unit())
     rounds = max(5, count)
     with kernel(NATIVE):
-        taken = _taken({name: fresh(target, call) for name, call in rivals.items()}, rounds)
+        taken = _taken(rivals, rounds, before=away_with(target))
         (unpacking,) = _taken({"unpack": lambda: unpack_bundle(bundle)}, rounds * 3).values()
     source.unlink()
     target.unlink()
