@@ -3,8 +3,8 @@
     python benchmarks/fastio.py [--rounds 9] [--size-mb 256] [--dir WHERE]
 
 Every group runs each of its rivals once a round, forwards and backwards in turn, so that a busy moment hits
-them all. A ratio is the median of the rounds' ratios to the group's first rival. `pure` is the readable twin of
-the native kernel.
+them all. A ratio is the median of the rounds' ratios to the group's first rival. `pure` is the readable twin
+of the native kernel.
 """
 
 import argparse
