@@ -6,9 +6,11 @@ everywhere, for `verify: full` and for tests.
 
 from __future__ import annotations
 
+import os
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -29,6 +31,10 @@ class SeamProblem(msgspec.Struct, frozen=True, kw_only=True):
 
     segment: str
     message: str
+
+
+_MOST_THREADS, _LEAST_SHARE = 4, 4
+"""Each thread opens the file anew, and reads its index: not worth it for few seams."""
 
 
 class DecodedFilm(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +58,14 @@ def decode_seams(path: Path, seams: Sequence[Seam], *, frames_each: int = 2) -> 
     Raises:
         PermanentError: The file cannot be opened at all.
     """
+    share = max(_LEAST_SHARE, -(-len(seams) // min(_MOST_THREADS, os.cpu_count() or 1)))
+    shares = [seams[start : start + share] for start in range(0, len(seams), share)] or [seams]
+    with ThreadPoolExecutor(len(shares)) as threads:
+        found = threads.map(lambda own: _problems(path, own, frames_each), shares)
+        return [problem for problems in found for problem in problems]
+
+
+def _problems(path: Path, seams: Sequence[Seam], frames_each: int) -> list[SeamProblem]:
     with _opened(path) as film:
         stream = film.streams.video[0]
         # One thread: frame threads would decode many frames ahead to give out two.

@@ -20,9 +20,10 @@ from cinelog_download.children import probing, refusals
 from cinelog_download.children.inventory import streams_of
 from cinelog_download.children.layers import dropped_layers
 from cinelog_download.children.listening import Ear, Said
+from cinelog_download.children.pacing import paced, picture_first
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.reading import ArrivingFile, Ask
-from cinelog_download.children.sources import TEXT, VIDEO, Bearings, Reopen, Roles, Source, Taken, Way, paced
+from cinelog_download.children.sources import TEXT, VIDEO, Bearings, Reopen, Roles, Source, Taken, Way
 from cinelog_download.children.texts import Texts, read_files
 from cinelog_download.children.units import Tell
 from cinelog_download.children.watching import Eye
@@ -130,7 +131,9 @@ class Demuxing:
             self._look(film, eye)
             return
         parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears]
-        for packet, role, spliced in chain(held, paced(sources)):
+        cut = self._order.video == "bundles"
+        taken = chain(held, paced(sources))
+        for packet, role, spliced in picture_first(taken, lambda: not cut or eye is None or eye.units > 0):
             if role <= TEXT:
                 self._texts.add(packet, role)
             elif role != VIDEO:

@@ -275,15 +275,6 @@ class Source:
         return f"after {reached:.1f} s" + (f" of {total:.1f} s" if total else "")
 
 
-def paced(sources: list[Source]) -> Iterator[Taken]:
-    """Yield all packets, always from the input that is furthest behind."""
-    while alive := [source for source in sources if not source.ended]:
-        able = [source for source in alive if not source.waits]
-        taken = min(able or alive, key=lambda source: source.reached_s).next()
-        if taken is not None:
-            yield taken
-
-
 def _same_roles(before: Opened, roles: Roles, now: Opened) -> Roles:
     """Find the streams of another stretch that go on what those of `before` were.
 

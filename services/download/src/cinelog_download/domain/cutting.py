@@ -11,6 +11,7 @@ is short, so that encoding starts early, and the last ones are, so that all enco
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from cinelog_common.contract.values import Value
 
@@ -59,6 +60,7 @@ class Cut(Value, frozen=True, kw_only=True):
     inside: bool = False
 
 
+@lru_cache(maxsize=64)
 def wanted(start: int, policy: CutPolicy) -> int:
     """Return how long the unit that begins at `start` should be."""
     least = max(1, int(policy.target * FIRST_SHARE))
