@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import version
 
-from cinelog_common.journal import Journal
+from cinelog_common.journal import Journal, Maker
 from cinelog_common.platform import Platform, Service
 from cinelog_common.settings import SettingsBase, load
 
@@ -43,6 +44,11 @@ def offered_pools(*, hardware: bool = True) -> tuple[str, ...]:
     if "pool" in named.model_fields_set:
         return (named.pool,)
     return plausible_pools() if hardware else ("cpu",)
+
+
+def sure_maker(settings: StandaloneSettings) -> Maker:
+    """Return who encodes in a standalone node whatever devices are there: the pool that must work."""
+    return Maker(family=offered_pools(hardware=settings.hardware)[0], build=version("av"))
 
 
 def standalone_services(

@@ -24,7 +24,7 @@ from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.objects.folder import FolderObjectStore
 from cinelog_common.platform import Platform, Service, worker_name
 
-from cinelog.composition import standalone_services
+from cinelog.composition import standalone_services, sure_maker
 from cinelog.settings import StandaloneSettings
 
 PARTITIONS = 2
@@ -82,6 +82,7 @@ class Standalone:
         producer = Producer(ProducerSettings(bootstrap=broker.bootstrap))
         await asyncio.gather(producer.start(), objects.probe())
         self._exit.push_async_callback(producer.stop)
+        self.journal = Journal(documents, sure_maker(self._settings))
         self.platform = Platform(
             bootstrap=broker.bootstrap,
             epoch=await documents.counter("log-epoch"),
@@ -93,8 +94,8 @@ class Standalone:
             worker=worker_name("standalone"),
             embedded=True,
             partitions=PARTITIONS,
+            journal=self.journal,
         )
-        self.journal = Journal(documents)
         services = standalone_services(self._settings, self.platform, self.journal)
         # All have started or failed before the first failure is told: stop() finds none half-started.
         self._services = services

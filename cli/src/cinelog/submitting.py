@@ -10,7 +10,7 @@ from cinelog_common.contract.requests import body_fingerprint
 from cinelog_common.contract.status import JobState, JobStatus
 from cinelog_common.contract.values import Options, Source
 from cinelog_common.documents.ports import Document
-from cinelog_common.journal import Entry, events_of
+from cinelog_common.journal import Entry
 
 from cinelog.standalone import Standalone
 
@@ -32,7 +32,7 @@ class Submitted:
     async def announce(self) -> None:
         """Put the request into the log."""
         announcer = self._node.platform.announcer("run")
-        for event in events_of(self._entry):
+        for event in self._node.journal.events_of(self._entry):
             await announcer.announce(event)
 
     async def sweep(self) -> None:

@@ -22,6 +22,13 @@ from cinelog_common.documents.ports import Document, DocumentStore, Query
 PAGE = 200
 
 
+class Maker(Value, frozen=True, kw_only=True):
+    """What encodes in this process for sure: a family of encoders, and which build of them."""
+
+    family: str
+    build: str
+
+
 class Entry(Value, frozen=True, kw_only=True):
     """One job that somebody was promised."""
 
@@ -29,14 +36,17 @@ class Entry(Value, frozen=True, kw_only=True):
     run: int = 1
     cancelled_run: int = 0
     choices: tuple[RecipeChosen, ...] = ()
-    """How one run is encoded: of each step, what was chosen first."""
+    """How one run is encoded: of each step, what was chosen first, from the first step on."""
+    maker: Maker | None = None
+    """Who chose; of no other process it is sure that it can go on like that."""
 
 
 class Journal:
-    """Remembers promises in the document store."""
+    """Remembers promises in the document store; and choices, if they are those of a sure `maker`."""
 
-    def __init__(self, documents: DocumentStore) -> None:
+    def __init__(self, documents: DocumentStore, maker: Maker | None = None) -> None:
         self._documents = documents
+        self._maker = maker
 
     async def requested(self, request: JobRequested) -> JobRequested:
         """Remember `request`, or return the one that came first under the same job id."""
@@ -54,8 +64,14 @@ class Journal:
         await self._change(job, lambda entry: replace(entry, run=run))
 
     async def chosen(self, choice: RecipeChosen) -> None:
-        """Remember how a run is encoded, if the job was promised to anybody."""
-        await self._change(choice.job, lambda entry: _with_choice(entry, choice))
+        """Remember how a run is encoded, if the job was promised to anybody.
+
+        A device may be gone at the next start: what it was chosen for, and what follows that, is not
+        remembered, but chosen anew.
+        """
+        maker = self._maker
+        if maker is not None and choice.recipe.family == maker.family:
+            await self._change(choice.job, lambda entry: _with_choice(entry, choice, maker))
 
     async def forget(self, job: str) -> None:
         """Drop a job that was deleted."""
@@ -79,11 +95,23 @@ class Journal:
                     logger.bind(action="journal.unreadable").error("{}: {}", document.id, error)
                     continue
                 if not await self._has_ended(entry):
-                    found.append(events_of(entry))
+                    found.append(self.events_of(entry))
             after = page.next
             if after is None:
                 # The oldest promise first: whoever waited longest goes on first.
                 return found[::-1]
+
+    def events_of(self, entry: Entry) -> tuple[Event, ...]:
+        """Return the events that bring a new log to where the old one was when the promise was made."""
+        job = entry.request.job
+        events: list[Event] = [entry.request]
+        if entry.run > 1:
+            events.append(JobRetried(job=job, run=entry.run))
+        if entry.maker == self._maker:
+            events += [choice for choice in entry.choices if choice.run == entry.run]
+        if entry.cancelled_run == entry.run:
+            events.append(JobCancelRequested(job=job, run=entry.run))
+        return tuple(events)
 
     async def _has_ended(self, entry: Entry) -> bool:
         status = await self._documents.get(JOBS.name, entry.request.job)
@@ -104,23 +132,11 @@ class Journal:
                 return
 
 
-def events_of(entry: Entry) -> tuple[Event, ...]:
-    """Return the events that bring a new log to where the old one was when the promise was made."""
-    job = entry.request.job
-    events: list[Event] = [entry.request]
-    if entry.run > 1:
-        events.append(JobRetried(job=job, run=entry.run))
-    events += [choice for choice in entry.choices if choice.run == entry.run]
-    if entry.cancelled_run == entry.run:
-        events.append(JobCancelRequested(job=job, run=entry.run))
-    return tuple(events)
-
-
-def _with_choice(entry: Entry, choice: RecipeChosen) -> Entry:
-    known = [one for one in entry.choices if one.run == choice.run]
-    if choice.run < entry.run or any(one.step == choice.step for one in known):
+def _with_choice(entry: Entry, choice: RecipeChosen, maker: Maker) -> Entry:
+    known = [one for one in entry.choices if one.run == choice.run and entry.maker == maker]
+    if choice.run < entry.run or choice.step != len(known):
         return entry
-    return replace(entry, choices=(*known, choice))
+    return replace(entry, choices=(*known, choice), maker=maker)
 
 
 def _body(entry: Entry) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 from cinelog_common.announcer import Announcer
 from cinelog_common.clock import Clock
 from cinelog_common.documents.ports import DocumentStore
+from cinelog_common.journal import Journal
 from cinelog_common.kafka.producer import Producer
 from cinelog_common.objects.ports import ObjectStore
 
@@ -58,6 +59,8 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """Silence after which another member of a group takes its partitions over."""
     pools: dict[str, int] = {}
     """Declared pools of encoders and the slots each may scale to."""
+    journal: Journal | None = None
+    """What outlives an embedded log."""
 
     def announcer(self, service: str) -> Announcer:
         """Return what `service` tells the others with."""

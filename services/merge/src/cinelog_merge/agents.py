@@ -105,9 +105,8 @@ class LedgerBody:
                 await self._put_aside(record, _defect(error))
 
     async def _take(self, event: Event, record: Record) -> None:
-        choices = self._reach.choices
-        if choices is not None and isinstance(event, RecipeChosen):
-            await self._surely(lambda: choices.chosen(event))
+        if isinstance(event, RecipeChosen):
+            await self._surely(lambda: self._keep(event))
         at = LogTime(epoch=self._reach.epoch, offset=record.offset, append_ms=record.timestamp_ms)
         state = apply(await self._load(event.job), event, at)
         if isinstance(event, JobTicked):
@@ -145,6 +144,15 @@ class LedgerBody:
             ),
         )
         reach.roster.note(state)
+
+    async def _keep(self, choice: RecipeChosen) -> None:
+        choices = self._reach.choices
+        try:
+            if choices is not None:
+                await choices.chosen(choice)
+        except PermanentError as error:
+            # A full disk, say. After a restart it is chosen anew, and what was encoded may be of no use.
+            logger.bind(action="ledger.choice_not_kept").warning("{}", error.message)
 
     async def _load(self, job: str) -> LedgerState | None:
         kept = self._reach.table.get(job)

@@ -9,7 +9,6 @@ from cinelog_common.announcer import Announcer
 from cinelog_common.contract import topics
 from cinelog_common.contract.values import Value
 from cinelog_common.errors import Category, PermanentError, TransientError
-from cinelog_common.journal import Journal
 from cinelog_common.kafka.admin import LogOffsets
 from cinelog_common.kafka.compacted import CompactedReader, ReaderSettings
 from cinelog_common.kafka.consumer import EventConsumer
@@ -94,7 +93,7 @@ class Ledger:
                 roster=self._roster,
                 epoch=platform.epoch,
                 rebuild=rebuild,
-                choices=Journal(platform.documents) if platform.embedded else None,
+                choices=platform.journal,
             )
         )
         self._reconciler = Reconciler(

@@ -38,6 +38,7 @@ class Choices(Protocol):
 
         Raises:
             TransientError: It cannot be kept now.
+            PermanentError: It cannot be kept at all.
         """
 
 

@@ -19,7 +19,7 @@ from cinelog_common.contract.events import (
 )
 from cinelog_common.contract.status import Control
 from cinelog_common.contract.values import Recipe, Rendition, Source, VideoInfo
-from cinelog_common.errors import TransientError
+from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_common.kafka.records import Headers, Record
 from cinelog_common.kafka.testing import FakeLog, FakeProducer
 from cinelog_merge import agents
@@ -209,6 +209,22 @@ def test_where_the_log_dies_with_us_a_choice_is_kept_before_anything_follows_fro
     asyncio.run(story())
 
     assert kept.choices == [(CHOICE, 0)]
+    assert len(world.log.records(ENCODES)) == 1
+
+
+def test_a_choice_that_cannot_be_kept_stops_nobody() -> None:
+    class Full:
+        async def chosen(self, choice: RecipeChosen) -> None:
+            raise PermanentError("The disk is full.", category=Category.NO_SPACE, action="Free some.")
+
+    world = World(choices=Full())
+
+    async def story() -> None:
+        for offset, event in enumerate((REQUEST, *FILM, CHOICE)):
+            await world.body(_record(event, offset=offset))
+
+    asyncio.run(story())
+
     assert len(world.log.records(ENCODES)) == 1
 
 

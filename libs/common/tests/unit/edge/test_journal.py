@@ -14,13 +14,16 @@ from cinelog_common.contract.events import (
 )
 from cinelog_common.contract.values import Recipe, Source
 from cinelog_common.documents.testing import FakeDocumentStore
-from cinelog_common.journal import PAGE, Journal
+from cinelog_common.journal import PAGE, Journal, Maker
 
 
 class World:
     def __init__(self) -> None:
         self.documents = FakeDocumentStore(COLLECTIONS)
-        self.journal = Journal(self.documents)
+        self.journal = self.started_with(Maker(family="cpu", build="1"))
+
+    def started_with(self, maker: Maker) -> Journal:
+        return Journal(self.documents, maker)
 
     async def mirror(self, job: str, state: str, run: int = 1) -> None:
         body: dict[str, Any] = {"created_ms": 0, "state": state, "account": "local", "run": run, "job": job}
@@ -36,9 +39,9 @@ def a_request(job: str = "j", at_ms: int = 0, url: str = "a") -> JobRequested:
     return JobRequested(job=job, source=Source(url=url), requested_ms=at_ms, fingerprint=url)
 
 
-def a_choice(run: int = 1, step: int = 0, version: str = "") -> RecipeChosen:
+def a_choice(run: int = 1, step: int = 0, version: str = "", family: str = "cpu") -> RecipeChosen:
     recipe = Recipe(
-        family="cpu",
+        family=family,
         encoder="libx264",
         version=version,
         codec="h264",
@@ -72,7 +75,7 @@ def test_another_run_is_encoded_as_it_is_chosen_then() -> None:
         await journal.chosen(a_choice())
         await journal.retried("j", 2)
         found = [await journal.unfinished()]
-        await journal.chosen(a_choice(step=1))
+        await journal.chosen(a_choice())
         await journal.chosen(a_choice(run=2, version="166"))
         return [*found, await journal.unfinished()]
 
@@ -81,6 +84,34 @@ def test_another_run_is_encoded_as_it_is_chosen_then() -> None:
     retried = (a_request(), JobRetried(job="j", run=2))
     assert before == [retried]
     assert after == [(*retried, a_choice(run=2, version="166"))]
+
+
+def test_what_was_chosen_for_a_device_that_may_be_gone_is_chosen_anew_and_so_is_what_took_its_place() -> None:
+    async def work() -> list[tuple[Event, ...]]:
+        journal = World().journal
+        await journal.requested(a_request())
+        await journal.chosen(a_choice(family="nvidia"))
+        await journal.chosen(a_choice(step=1))
+        return await journal.unfinished()
+
+    assert asyncio.run(work()) == [(a_request(),)]
+
+
+@pytest.mark.parametrize("maker", [Maker(family="intel", build="1"), Maker(family="cpu", build="2")])
+def test_another_maker_chooses_anew(maker: Maker) -> None:
+    async def work() -> list[list[tuple[Event, ...]]]:
+        world = World()
+        await world.journal.requested(a_request())
+        await world.journal.chosen(a_choice())
+        later = world.started_with(maker)
+        found = [await later.unfinished()]
+        await later.chosen(a_choice(version="its own", family=maker.family))
+        return [*found, await later.unfinished()]
+
+    assert asyncio.run(work()) == [
+        [(a_request(),)],
+        [(a_request(), a_choice(version="its own", family=maker.family))],
+    ]
 
 
 def test_the_first_body_under_a_job_id_wins() -> None:

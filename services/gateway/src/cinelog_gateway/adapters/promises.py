@@ -1,7 +1,7 @@
 """Where promises are kept: in the journal, or, where the log outlives us, nowhere but there."""
 
 from cinelog_common.contract.events import Event, JobRequested, JobRetried
-from cinelog_common.journal import Journal, events_of
+from cinelog_common.journal import Journal
 
 
 class JournalPromises:
@@ -22,7 +22,7 @@ class JournalPromises:
         """Write it down; this process's log may never have heard of the job, so its request goes first."""
         await self._journal.retried(job, run)
         entry = await self._journal.entry(job)
-        return (JobRetried(job=job, run=run),) if entry is None else events_of(entry)
+        return (JobRetried(job=job, run=run),) if entry is None else self._journal.events_of(entry)
 
     async def forgotten(self, job: str) -> None:
         """Take it out."""
