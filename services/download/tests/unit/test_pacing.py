@@ -1,6 +1,6 @@
 """The picture's first unit is out before any sound is encoded; nothing is lost or put out of order."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from cinelog_download.children import pacing
@@ -8,8 +8,13 @@ from cinelog_download.children.pacing import picture_first
 from cinelog_download.children.sources import TEXT, VIDEO, Taken
 
 
+class Numbered(NamedTuple):
+    number: int
+    size: int = 100
+
+
 def taken(*roles: int) -> list[Taken]:
-    packets: list[Any] = list(range(len(roles)))
+    packets: list[Any] = [Numbered(number) for number in range(len(roles))]
     return [
         Taken(packet=packet, role=role, spliced=False) for packet, role in zip(packets, roles, strict=True)
     ]
@@ -24,7 +29,7 @@ def order(*roles: int, pictures_of_a_unit: int) -> list[Any]:
 
     for one in picture_first(taken(*roles), is_out):
         seen.append(one)  # noqa: PERF402 - looked at while it grows
-    return [one.packet for one in seen]
+    return [one.packet.number for one in seen]
 
 
 def test_sound_waits_for_the_first_unit_of_the_picture_and_then_comes_as_it_lies() -> None:
@@ -40,6 +45,6 @@ def test_without_a_picture_to_wait_for_nothing_waits() -> None:
 
 
 def test_sound_does_not_wait_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "_MOST_KEPT", 2)
+    monkeypatch.setattr(pacing, "_MOST_KEPT_BYTES", 200)
 
     assert order(0, 0, VIDEO, 0, VIDEO, 0, pictures_of_a_unit=9) == [0, 1, 2, 3, 4, 5]

@@ -33,8 +33,9 @@ class SeamProblem(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
-_MOST_THREADS, _LEAST_SHARE = 4, 4
-"""Each thread opens the file anew, and reads its index: not worth it for few seams."""
+_MOST_THREADS, _LEAST_SHARE = 2, 4
+"""Each thread opens the file anew, and holds its index and a decoder: not worth it for few seams, and
+not many at a time."""
 
 
 class DecodedFilm(msgspec.Struct, frozen=True, kw_only=True):

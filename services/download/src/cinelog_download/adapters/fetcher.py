@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from cinelog_common.clock import Clock
 from cinelog_common.errors import Category, CinelogError, PermanentError
@@ -27,7 +28,6 @@ from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.domain.throttling import Throttle
 from cinelog_download.ports import Body, Fetch, Input, RangeSource
 
-Arguments = ParamSpec("Arguments")
 Opened = TypeVar("Opened", bound=PartFile | None)
 
 
@@ -84,12 +84,12 @@ class SourceFetcher:
     async def _resume_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
         file: PartFile | None = None
         try:
-            file = await _opened(PartFile.resume, part)
+            file = await _opened(partial(PartFile.resume, part), awaited=False)
             if isinstance(source, SegmentSource):
                 await asyncio.to_thread(source.skip, IntervalSet() if file is None else file.done)
             if file is None:
                 body = body or await source.get(self._first(wanted, 0))
-                file = await _opened(self._create, part, wanted, body)
+                file = await _opened(partial(self._create, part, wanted, body), awaited=True)
             else:
                 body = await self._next(source, wanted, file, body)
         except BaseException:
@@ -156,18 +156,24 @@ class SourceFetcher:
         return body
 
 
-async def _opened(
-    open_part: Callable[Arguments, Opened], *args: Arguments.args, **named: Arguments.kwargs
-) -> Opened:
-    """Open a part file in a thread, which cannot be stopped: who is cancelled meanwhile closes it."""
-    opening = asyncio.create_task(asyncio.to_thread(open_part, *args, **named))
+async def _opened(open_part: Callable[[], Opened], *, awaited: bool) -> Opened:
+    """Open a part file in a thread, which nothing stops: after a cancellation it is closed once it is open.
+
+    `awaited` says that nobody may touch the part file before.
+    """
+    opening = asyncio.get_running_loop().run_in_executor(None, open_part)
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        await asyncio.wait({opening})
-        if opening.exception() is None and (file := opening.result()) is not None:
-            await file.close()
+        opening.add_done_callback(_abandon)
+        if awaited:
+            await asyncio.wait({opening})
         raise
+
+
+def _abandon(opening: "asyncio.Future[Opened]") -> None:
+    if not opening.cancelled() and opening.exception() is None and (file := opening.result()) is not None:
+        file.abandon()
 
 
 async def _close(body: Body | None) -> None:

@@ -130,6 +130,11 @@ class PartFile:
         """
         await asyncio.shield(asyncio.create_task(self._finish()))
 
+    def abandon(self) -> None:
+        """Close the files of a part that nothing was written into since it was opened."""
+        self._journal.close()
+        self._file.close()
+
     async def _note(self, pending: IntervalSet) -> None:
         self._noting += pending.total
         try:

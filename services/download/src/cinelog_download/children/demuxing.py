@@ -31,6 +31,8 @@ from cinelog_download.domain.demuxing import CoverFound, DemuxOrder, Finished, P
 
 _FIRST_PACKETS = 96
 """Packets of the picture that are decoded at most to see its first one."""
+_FIRST_BYTES = 64 << 20
+"""Of all packets that are read until then: sound may come for long before."""
 
 
 class Demuxing:
@@ -217,9 +219,12 @@ class Demuxing:
         if video is None:
             return held, None
         video.codec_context.thread_count = 1
-        tries = 0
+        tries, left = 0, _FIRST_BYTES
         for taken in paced(sources):
             held.append(taken)
+            left -= taken.packet.size
+            if left < 0:
+                break
             if taken.role != VIDEO:
                 continue
             tries += 1

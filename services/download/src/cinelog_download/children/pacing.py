@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cinelog_download.children.sources import VIDEO, Source, Taken
 
-_MOST_KEPT = 2000
-"""Packets: 40 s of one track, which a picture that cannot be cut would let grow for ever."""
+_MOST_KEPT_BYTES = 8 << 20
+"""A minute of several tracks: a picture that cannot be cut would let it grow for ever."""
 
 
 def paced(sources: list[Source]) -> Iterator[Taken]:
@@ -28,14 +28,15 @@ def picture_first(taken: Iterable[Taken], is_out: Callable[[], bool]) -> Iterato
         is_out: Tells whether there is such a unit, or never will be.
     """
     kept: deque[Taken] = deque()
-    waits = True
+    waits, kept_bytes = True, 0
     for one in taken:
-        if waits and (len(kept) >= _MOST_KEPT or is_out()):
+        if waits and (kept_bytes >= _MOST_KEPT_BYTES or is_out()):
             waits = False
             yield from kept
             kept.clear()
         if waits and one.role > VIDEO:
             kept.append(one)
+            kept_bytes += one.packet.size
         else:
             yield one
     yield from kept
