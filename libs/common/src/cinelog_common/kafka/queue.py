@@ -8,6 +8,7 @@ any, and work that ends its process again and again is known by its count.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import msgspec
 from loguru import logger
@@ -187,24 +188,28 @@ class WorkQueue:
             return
         while (work := self._hand.begin()) is not None:
             work.task = asyncio.create_task(self._carry_out(work))
+            # Not at the end of the task's own body: one that is cancelled before its first step has none.
+            work.task.add_done_callback(partial(self._ended, work))
         self._member.pause(self._hand.full())
         self._member.resume(self._hand.hungry())
 
     async def _carry_out(self, work: Work) -> None:
         """Work on one record, and say how it ended."""
-        finished = False
-        try:
-            finished = await self._attempt(work)
-        finally:
-            self._hand.works.discard(work)
-            if finished or work.lease.cancelled:
-                work.lane.finish(work.record.offset)
-                self._counts["finished"] += 1
-            else:
-                work.lane.hand_over(work.record.offset)
-            self._commits.touch()
-            if finished or work.lease.ending is not None:
-                self._advance()
+        work.finished = await self._attempt(work)
+
+    def _ended(self, work: Work, task: "asyncio.Task[None]") -> None:
+        """Take note of the end of a work, whatever it was."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.bind(action="queue.defect").opt(exception=error).error("A work failed beside its handler")
+        self._hand.works.discard(work)
+        if work.finished or work.lease.cancelled:
+            work.lane.finish(work.record.offset)
+            self._counts["finished"] += 1
+        else:
+            work.lane.hand_over(work.record.offset)
+        self._commits.touch()
+        if work.finished or work.lease.ending is not None:
+            self._advance()
 
     async def _attempt(self, work: Work) -> bool:
         """Return whether the record is finished: done, failed with an outcome, or put aside."""

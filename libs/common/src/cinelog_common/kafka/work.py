@@ -67,6 +67,8 @@ class Work:
         self.record = record
         self.lease = Lease(lane.starts(record.offset))
         self.task: asyncio.Task[None] | None = None
+        self.finished = False
+        """Whether it came to an end of its own: done, failed with an outcome, or put aside."""
 
     def end(self, ending: Ending) -> None:
         """Cancel it for this reason; the first reason stays."""

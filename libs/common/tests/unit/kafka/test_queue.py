@@ -416,8 +416,8 @@ def test_a_queue_that_is_made_smaller_ends_what_runs_and_begins_less() -> None:
 
             queue.resize(1)
             desk.finish(b"a", b"b")
-            await until(lambda: len(desk.ended) == 2)
-            assert queue.state().running == 1
+            await until(lambda: queue.state().running == 1)
+            assert len(desk.ended) == 2
             assert desk.begun == [b"a", b"b", b"c"]
             desk.finish(b"c")
             await until(lambda: desk.begun[-1] == b"d")

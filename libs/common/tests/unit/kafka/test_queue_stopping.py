@@ -71,3 +71,29 @@ def test_work_cut_short_by_the_deadline_is_handed_over_without_a_start_counted()
             assert second.starts == {b"a": 0}
 
     run(test)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "lost"])
+def test_work_that_ends_before_its_first_step_gives_its_slot_back(how: str) -> None:
+    async def test() -> None:
+        async with world() as w:
+            desk = Desk()
+            desk.open = True
+            queue = await w.work(desk)
+            await w.send(b"a")
+            await until(lambda: queue.state().running == 1)
+            assert desk.begun == []
+
+            if how == "cancelled":
+                assert queue.cancel(lambda _: True) == 1
+            else:
+                w.members[0].assign([])
+                w.members[0].assign([P0])
+
+            await until(lambda: queue.state().running == 0)
+            await w.send(b"b")
+            await until(lambda: desk.ended[-1:] == [b"b"])
+            assert desk.ended == ([b"b"] if how == "cancelled" else [b"a", b"b"])
+            await until(lambda: w.committed().offset == 2)
+
+    run(test)
