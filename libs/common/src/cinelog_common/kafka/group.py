@@ -36,6 +36,8 @@ class KafkaMember:
         self._consumer: AIOKafkaConsumer | None = None
         self._listener: Listener | None = None
         self._assignor = _own_assignor()
+        self._closing: set[asyncio.Task[None]] = set()
+        """Consumers that are being closed. Who is cancelled meanwhile leaves that to `stop`."""
 
     async def start(self, listener: Listener) -> None:
         """Join the group; see `Member`."""
@@ -72,6 +74,7 @@ class KafkaMember:
         """Leave the group; see `Member`."""
         self._listener = None
         await self._close()
+        await asyncio.gather(*self._closing)
 
     async def poll(self, *, limit: int, timeout_s: float) -> list[Record]:
         """Return delivered records; see `Member`. A membership that broke for good is made anew."""
@@ -148,7 +151,10 @@ class KafkaMember:
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await close(consumer)
+            closing = asyncio.create_task(close(consumer))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            await asyncio.shield(closing)
 
     def _owned(self, partitions: Collection[Partition]) -> list[TopicPartition]:
         assignment = self._consumer.assignment() if self._consumer is not None else frozenset()

@@ -16,6 +16,7 @@ from cinelog_common.kafka.admin import LogOffsets
 from cinelog_common.kafka.conformance import until
 from cinelog_common.kafka.consumer import EventConsumer
 from cinelog_common.kafka.embedded import EmbeddedBroker
+from cinelog_common.kafka.group import KafkaMember
 from cinelog_common.kafka.membership import GroupSettings
 from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.kafka.queue import QueueSettings, WorkQueue
@@ -220,3 +221,23 @@ def test_a_producer_gets_every_record_acknowledged_in_order(code: int) -> None:
             assert [position.offset for position in positions] == sorted(p.offset for p in positions)
 
     asyncio.run(test())
+
+
+def test_a_member_that_is_stopped_while_it_closes_a_broken_consumer_leaves_no_connection_open() -> None:
+    async def story() -> None:
+        async with asyncio.timeout(40), log() as (broker, _):
+            queue = queue_of(broker, [])
+            await queue.start()
+            member = queue._member
+            assert isinstance(member, KafkaMember)
+            consumer = member._consumer
+            assert consumer is not None
+            rejoining = asyncio.create_task(member._close())
+            await asyncio.sleep(0)
+            rejoining.cancel()
+            await asyncio.wait({rejoining})
+            await queue.stop(5)
+
+            assert not any(conn.connected() for conn in consumer._client._conns.values())
+
+    asyncio.run(story())
