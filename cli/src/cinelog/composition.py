@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 
-from cinelog_common.journal import Journal, Maker
+from cinelog_common.journal import Maker
 from cinelog_common.platform import Platform, Service
 from cinelog_common.settings import SettingsBase, load
 
@@ -51,9 +51,7 @@ def sure_maker(settings: StandaloneSettings) -> Maker:
     return Maker(family=offered_pools(hardware=settings.hardware)[0], build=version("av"))
 
 
-def standalone_services(
-    settings: StandaloneSettings, platform: Platform, journal: Journal
-) -> tuple[Service, ...]:
+def standalone_services(settings: StandaloneSettings, platform: Platform) -> tuple[Service, ...]:
     """Return the services of one process; without a host there is no gateway."""
     # Without a host there is one job, which comes at once, and whose end somebody waits for.
     alone = settings.host is None
@@ -76,9 +74,5 @@ def standalone_services(
         for at, pool in enumerate(offered_pools(hardware=settings.hardware))
     ]
     if settings.host is not None:
-        from cinelog_gateway.main import build_with_journal
-        from cinelog_gateway.settings import Settings
-
-        gateway = load(Settings, host=settings.host, port=settings.port)
-        services.append(build_with_journal(gateway, platform, journal))
+        services.append(build("gateway", platform, host=settings.host, port=settings.port))
     return tuple(services)

@@ -96,7 +96,7 @@ class Standalone:
             partitions=PARTITIONS,
             journal=self.journal,
         )
-        services = standalone_services(self._settings, self.platform, self.journal)
+        services = standalone_services(self._settings, self.platform)
         # All have started or failed before the first failure is told: stop() finds none half-started.
         self._services = services
         _raise_first(await asyncio.gather(*(service.start() for service in services), return_exceptions=True))

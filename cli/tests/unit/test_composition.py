@@ -51,7 +51,7 @@ def test_a_pool_that_the_environment_names_is_offered_alone(monkeypatch: pytest.
 
 @pytest.mark.usefixtures("_a_device")
 def test_only_the_first_pool_must_work(built: list[tuple[str, dict[str, Any]]], tmp_path: Path) -> None:
-    standalone_services(StandaloneSettings(data=tmp_path), *[None] * 2)  # type: ignore[arg-type]
+    standalone_services(StandaloneSettings(data=tmp_path), None)  # type: ignore[arg-type]
 
     offered = [(words["pool"], words["required"]) for name, words in built if name == "transcode"]
     assert offered == [("cpu", True), ("nvidia", False)]
@@ -62,6 +62,6 @@ def test_a_machine_without_devices_has_one_worker_that_encodes(
 ) -> None:
     monkeypatch.setattr(devices, "plausible_pools", lambda: ("cpu",))
 
-    standalone_services(StandaloneSettings(data=tmp_path), *[None] * 2)  # type: ignore[arg-type]
+    standalone_services(StandaloneSettings(data=tmp_path), None)  # type: ignore[arg-type]
 
     assert [words["pool"] for name, words in built if name == "transcode"] == ["cpu"]

@@ -1,6 +1,5 @@
 """The composition root: settings and platform in, the gateway out."""
 
-from cinelog_common.journal import Journal
 from cinelog_common.kafka.compacted import CompactedReader
 from cinelog_common.metrics import Metrics
 from cinelog_common.platform import Platform, Service
@@ -111,10 +110,6 @@ class GatewayService:
 
 
 def build(settings: Settings, platform: Platform) -> Service:
-    """Return the gateway of a deployment whose log remembers what was acknowledged."""
-    return GatewayService(settings, platform, LogPromises())
-
-
-def build_with_journal(settings: Settings, platform: Platform, journal: Journal) -> Service:
-    """Return the gateway of a process whose log dies with it: what it acknowledges is journalled first."""
-    return GatewayService(settings, platform, JournalPromises(journal))
+    """Return the gateway. What it acknowledges the log remembers, or the journal if the log dies with us."""
+    journal = platform.journal
+    return GatewayService(settings, platform, LogPromises() if journal is None else JournalPromises(journal))

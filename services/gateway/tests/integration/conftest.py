@@ -16,9 +16,10 @@ from cinelog_common.kafka.embedded import EmbeddedBroker
 from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.objects.folder import FolderObjectStore
 from cinelog_common.platform import Platform
-from cinelog_gateway.main import GatewayService, build_with_journal
+from cinelog_gateway.main import GatewayService, build
 from cinelog_gateway.settings import Settings
 from cinelog_gateway.testing import LittleLedger
+from msgspec.structs import replace
 
 TOPICS = [(topic.name, 2) for topic in topics.topics(partitions=2)]
 
@@ -29,7 +30,7 @@ class Node:
     def __init__(self, platform: Platform, settings: Settings) -> None:
         self.platform = platform
         self.journal = Journal(platform.documents)
-        built = build_with_journal(settings, platform, self.journal)
+        built = build(settings, replace(platform, journal=self.journal))
         assert isinstance(built, GatewayService)
         self.gateway = built
         self.ledger = LittleLedger(platform.producer, CompactedReader, bootstrap=platform.bootstrap)

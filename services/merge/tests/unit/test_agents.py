@@ -18,7 +18,7 @@ from cinelog_common.contract.events import (
     TrackEnded,
 )
 from cinelog_common.contract.status import Control
-from cinelog_common.contract.values import Recipe, Rendition, Source, VideoInfo
+from cinelog_common.contract.values import Source, VideoInfo
 from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_common.kafka.records import Headers, Record
 from cinelog_common.kafka.testing import FakeLog, FakeProducer
@@ -29,6 +29,7 @@ from cinelog_merge.domain.folding import apply
 from cinelog_merge.domain.overflowing import overflown
 from cinelog_merge.domain.pools import Pools
 from cinelog_merge.domain.state import InFlight, LedgerState, LogTime, RunState, decode_state
+from cinelog_merge.joining_testing import RECIPE
 from cinelog_merge.ledger_ports import Choices
 from cinelog_merge.ledger_testing import FakeJobTable, FixedPools
 from cinelog_merge.roster import Roster
@@ -145,21 +146,7 @@ def test_the_state_that_is_kept_knows_where_its_commands_lie() -> None:
 
 
 ENCODES = topics.work_encode("cpu", "normal")
-CHOICE = RecipeChosen(
-    job="job-1",
-    recipe=Recipe(
-        family="cpu",
-        encoder="libx264",
-        version="as it was",
-        codec="h264",
-        preset="medium",
-        pixel_format="yuv420p",
-        time_base=(1, 25),
-        frame_rate=(25, 1),
-        renditions=(Rendition(name="720p", width=1280, height=720, crf=23, max_rate_k=5000),),
-        max_segment_s=6.0,
-    ),
-)
+CHOICE = RecipeChosen(job="job-1", recipe=replace(RECIPE, version="as it was"))
 FILM = (
     SourceProbed(
         job="job-1",

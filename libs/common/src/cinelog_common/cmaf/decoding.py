@@ -24,6 +24,9 @@ from cinelog_common.errors import Category, PermanentError
 _STEPS_BACK_S = (0, 2, 10, 60)
 # Without it a decoder conceals damage and says nothing.
 _STRICT = {"err_detect": "explode"}
+# Each thread opens the file anew, and holds its index and a decoder: not worth it for few seams, and
+# not many at a time.
+_MOST_THREADS, _LEAST_SHARE = 2, 4
 
 
 class SeamProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +34,6 @@ class SeamProblem(msgspec.Struct, frozen=True, kw_only=True):
 
     segment: str
     message: str
-
-
-_MOST_THREADS, _LEAST_SHARE = 2, 4
-"""Each thread opens the file anew, and holds its index and a decoder: not worth it for few seams, and
-not many at a time."""
 
 
 class DecodedFilm(msgspec.Struct, frozen=True, kw_only=True):

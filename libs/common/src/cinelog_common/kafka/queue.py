@@ -187,32 +187,30 @@ class WorkQueue:
         if self._stopping:
             return
         while (work := self._hand.begin()) is not None:
-            work.task = asyncio.create_task(self._carry_out(work))
+            work.task = asyncio.create_task(self._attempt(work))
             # Not at the end of the task's own body: one that is cancelled before its first step has none.
             work.task.add_done_callback(partial(self._ended, work))
         self._member.pause(self._hand.full())
         self._member.resume(self._hand.hungry())
 
-    async def _carry_out(self, work: Work) -> None:
-        """Work on one record, and say how it ended."""
-        work.finished = await self._attempt(work)
-
-    def _ended(self, work: Work, task: "asyncio.Task[None]") -> None:
+    def _ended(self, work: Work, task: "asyncio.Task[bool]") -> None:
         """Take note of the end of a work, whatever it was."""
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             logger.bind(action="queue.defect").opt(exception=error).error("A work failed beside its handler")
+        finished = not task.cancelled() and error is None and task.result()
         self._hand.works.discard(work)
-        if work.finished or work.lease.cancelled:
+        if finished or work.lease.cancelled:
             work.lane.finish(work.record.offset)
             self._counts["finished"] += 1
         else:
             work.lane.hand_over(work.record.offset)
         self._commits.touch()
-        if work.finished or work.lease.ending is not None:
+        if finished or work.lease.ending is not None:
             self._advance()
 
     async def _attempt(self, work: Work) -> bool:
-        """Return whether the record is finished: done, failed with an outcome, or put aside."""
+        """Work on one record; return whether it is finished: done, failed with an outcome, or put aside."""
         lane, record, lease = work.lane, work.record, work.lease
         if lease.starts >= self._hand.starts_limit:
             await self._insist(lambda: self._hooks.on_poison(record, lease.starts))

@@ -66,9 +66,7 @@ class Work:
         self.lane = lane
         self.record = record
         self.lease = Lease(lane.starts(record.offset))
-        self.task: asyncio.Task[None] | None = None
-        self.finished = False
-        """Whether it came to an end of its own: done, failed with an outcome, or put aside."""
+        self.task: asyncio.Task[bool] | None = None
 
     def end(self, ending: Ending) -> None:
         """Cancel it for this reason; the first reason stays."""

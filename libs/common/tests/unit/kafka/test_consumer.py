@@ -1,7 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from cinelog_common.errors import PermanentError, TransientError
@@ -10,6 +9,7 @@ from cinelog_common.kafka.consumer import EventConsumer
 from cinelog_common.kafka.membership import GroupSettings
 from cinelog_common.kafka.records import Committed, Partition, Record
 from cinelog_common.kafka.testing import FakeLog, FakeMember, FakeProducer
+from cinelog_testkit.desks import run, until
 
 TOPIC = "events"
 GROUP = "mirror"
@@ -78,16 +78,6 @@ async def world(partitions: int = 1) -> AsyncIterator[World]:
     finally:
         for consumer in world.consumers:
             await consumer.stop(0.1)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the loop must turn for the condition to come true
-            await asyncio.sleep(0)
-
-
-def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(test())
 
 
 def test_what_was_handled_is_committed() -> None:

@@ -131,7 +131,7 @@ class PartFile:
         await asyncio.shield(asyncio.create_task(self._finish()))
 
     def abandon(self) -> None:
-        """Close the files of a part that nothing was written into since it was opened."""
+        """Close the files and note nothing; enough where nothing was written since the part was opened."""
         self._journal.close()
         self._file.close()
 
@@ -185,9 +185,7 @@ class PartFile:
         try:
             self._append(pending)
         finally:
-            with self._appending:
-                self._journal.close()
-            self._file.close()
+            self.abandon()
 
 
 def journal_of(path: Path) -> Path:

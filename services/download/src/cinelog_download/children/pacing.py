@@ -1,6 +1,5 @@
 """In which order the packets of all inputs are taken."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from cinelog_download.children.sources import VIDEO, Source, Taken
@@ -27,7 +26,7 @@ def picture_first(taken: Iterable[Taken], is_out: Callable[[], bool]) -> Iterato
         taken: The packets in their order.
         is_out: Tells whether there is such a unit, or never will be.
     """
-    kept: deque[Taken] = deque()
+    kept: list[Taken] = []
     waits, kept_bytes = True, 0
     for one in taken:
         if waits and (kept_bytes >= _MOST_KEPT_BYTES or is_out()):

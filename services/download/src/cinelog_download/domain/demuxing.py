@@ -74,9 +74,9 @@ class DemuxOrder(Value, frozen=True, kw_only=True):
     subtitles: str = "none"
     """Of the inputs: `all`, `none`, or those in some languages."""
     texts: tuple[TextFile, ...] = ()
+    """Without any input: subtitle files to be read, and nothing else."""
     zero_s: float = 0.0
     """What the clock of the film's transport stream shows at the timeline's zero: `texts` may go by it."""
-    """Without any input: subtitle files to be read, and nothing else."""
 
 
 class Told(Value, frozen=True, kw_only=True, tag_field="told"):

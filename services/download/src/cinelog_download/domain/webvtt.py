@@ -30,7 +30,7 @@ def joined(segments: Sequence[str]) -> str:
     for segment in segments:
         if not is_webvtt(segment):
             continue
-        head, _, body = segment.replace("\r\n", "\n").replace("\r", "\n").partition("\n\n")
+        head, body = _parts(segment)
         origins.append(_mapped(head))
         by_s = (origins[-1] or 0) - (origins[0] or 0)
         bodies.append(_moved(body, round(by_s * 1000)).strip("\n"))
@@ -41,8 +41,12 @@ def joined(segments: Sequence[str]) -> str:
 
 def origin_s(text: str) -> Fraction | None:
     """Return what the media's clock (ISO/IEC 13818-1) shows at the file's 0, in seconds; None if unsaid."""
-    head = text.replace("\r\n", "\n").partition("\n\n")[0]
-    return _mapped(head) if is_webvtt(text) else None
+    return _mapped(_parts(text)[0]) if is_webvtt(text) else None
+
+
+def _parts(text: str) -> tuple[str, str]:
+    head, _, body = text.replace("\r\n", "\n").replace("\r", "\n").partition("\n\n")
+    return head, body
 
 
 def _map_of(offset: Fraction) -> str:
