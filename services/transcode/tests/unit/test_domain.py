@@ -33,7 +33,7 @@ def part(start: int, end: int, size: int = 10) -> SegmentPart:
 
 @pytest.mark.parametrize(
     ("cores", "slots", "in_hand", "threads"),
-    [(8, 8, 1, 8), (8, 8, 2, 4), (8, 8, 8, 1), (8, 3, 5, 2), (1, 4, 4, 1), (2, 2, 0, 2)],
+    [(8, 8, 1, 12), (8, 8, 2, 6), (8, 8, 8, 1), (8, 3, 5, 3), (1, 4, 4, 1), (2, 2, 0, 3)],
 )
 def test_slots_share_the_cores_unless_one_is_alone(
     cores: int, slots: int, in_hand: int, threads: int
@@ -43,7 +43,7 @@ def test_slots_share_the_cores_unless_one_is_alone(
 
 @pytest.mark.parametrize(
     ("cores", "slots", "rest", "threads"),
-    [(2, 2, 0, 2), (2, 2, 1, 1), (8, 8, 3, 2), (8, 8, 4, 1), (1, 1, 0, 1), (4, 1, 0, 4), (2, 2, None, 1)],
+    [(2, 2, 0, 3), (2, 2, 1, 1), (8, 8, 3, 3), (8, 8, 4, 1), (1, 1, 0, 1), (4, 1, 0, 6), (2, 2, None, 1)],
 )
 def test_the_last_units_get_double(cores: int, slots: int, rest: int | None, threads: int) -> None:
     assert encode_threads(cores=cores, slots=slots, in_hand=slots, rest=rest) == threads
