@@ -191,7 +191,7 @@ def test_progress_that_nobody_hears_does_not_fail_the_work(bench: Any) -> None:
     assert len(bench.announcer.events) == 1
 
 
-@pytest.mark.parametrize(("in_hand", "threads"), [(1, 8), (2, 4), (4, 2), (9, 2)])
+@pytest.mark.parametrize(("in_hand", "threads"), [(1, 12), (2, 6), (4, 3), (9, 3)])
 def test_the_units_that_are_there_share_every_core(bench: Any, in_hand: int, threads: int) -> None:
     bench.in_hand = in_hand
 

@@ -7,6 +7,7 @@ and some that follow are, as long as that costs little.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from cinelog_common.contract.values import Value
 from cinelog_fastio import Packet, StreamParameters
@@ -79,18 +80,27 @@ class Seams:
         """Decode both ways and remember what that says of the kinds in doubt; return whether it is clean."""
         self._decoded += 2 * len(seam.whole) - seam.entry
         since = _looked_at_from(seam)
-        whole = decoding.pictures(self._parameters, seam.whole, since=since)
+        entries = doubts - {INSIDE}
+        ways = [(seam.whole, since)]
+        ways += [(seam.whole[seam.entry :], seam.at)] if entries else []
+        ways += [(seam.whole[: seam.stop], since)] if INSIDE in doubts else []
+        whole, *halves = self._decoded_by(ways)
         failed: set[str] = set()
-        if entries := doubts - {INSIDE}:
-            alone = decoding.pictures(self._parameters, seam.whole[seam.entry :], since=seam.at)
-            failed |= entries if _from(whole, seam.at) != _from(alone, seam.at) else set()
-        if INSIDE in doubts:
-            ended = decoding.pictures(self._parameters, seam.whole[: seam.stop], since=since)
-            failed |= {INSIDE} if _before(whole, seam.at) != _before(ended, seam.at) else set()
+        if entries and _from(whole, seam.at) != _from(halves[0], seam.at):
+            failed |= entries
+        if INSIDE in doubts and _before(whole, seam.at) != _before(halves[-1], seam.at):
+            failed.add(INSIDE)
         self._refused |= failed
         for kind in doubts - failed:
             self._proven[kind] = self._proven.get(kind, 0) + 1
         return not failed
+
+    def _decoded_by(self, ways: list[tuple[Sequence[Packet], int]]) -> list[dict[int, bytes]]:
+        # Side by side: until this is known nothing can be encoded, and the other cores have no work.
+        with ThreadPoolExecutor(len(ways)) as decoders:
+            return list(
+                decoders.map(lambda way: decoding.pictures(self._parameters, way[0], since=way[1]), ways)
+            )
 
     def _kind(self, key: Packet) -> str | None:
         """Return the kind of a keyframe whose own bytes do not prove that decoding can begin there."""

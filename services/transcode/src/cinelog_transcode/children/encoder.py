@@ -5,18 +5,23 @@ import msgspec
 from cinelog_common.child_channel import Send, serve
 from cinelog_common.clock import SystemClock
 from cinelog_common.errors import CinelogError
-from cinelog_common.memory import keep_freed_memory
+from cinelog_common.memory import LARGE, SMALL, keep_freed_memory
 from cinelog_common.objects.errors import of_the_system
 
 from cinelog_transcode.children.units import encode_unit
 from cinelog_transcode.domain.tasks import EncodeTask, TaskProgress, UnitReport, failed
 
 _REPORT_EVERY_S = 0.5
+_MANY_PIXELS = 3 << 19
+"""Where keeping an encoder's pictures between units pays: a ladder of 1080p ended 2.5 % sooner with 13 %
+more memory. At 720p holes between the blocks made the process a fourth larger, and nothing was faster."""
 
 
 def handle(frame: bytes, send: Send) -> None:
     """Do one task and send its reports, the last of them a `UnitReport` or a `TaskFailed`."""
     task = msgspec.msgpack.decode(frame, type=EncodeTask)
+    pixels = max((one.width * one.height for one in task.recipe.renditions), default=0)
+    keep_freed_memory(LARGE if pixels >= _MANY_PIXELS else SMALL)
     clock = SystemClock()
     reported = clock.monotonic() - _REPORT_EVERY_S
 
@@ -39,5 +44,4 @@ def handle(frame: bytes, send: Send) -> None:
 
 
 if __name__ == "__main__":
-    keep_freed_memory()
     serve(handle)
