@@ -53,6 +53,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     stalls: int = 1_000_000
     rate_bps: int | None = None
     """Bytes per second of each connection."""
+    link_bps: int | None = None
+    """Bytes per second of all connections to this path together."""
     delay_s: float = 0.0
     """Before the answer's headers."""
     most_connections: int | None = None
@@ -267,8 +269,9 @@ class Origin:
             limits.append(behaviour.stall_after)
         stop = min([len(data), *limits])
         step = _PIECE_BYTES
-        if behaviour.rate_bps is not None:
-            step = max(int(behaviour.rate_bps * _PACE_S), 1)
+        paced = behaviour.rate_bps or behaviour.link_bps
+        if paced is not None:
+            step = max(int(paced * _PACE_S), 1)
         for at in range(0, stop, step):
             piece = data[at : min(at + step, stop)]
             await self._allowance(seen.start + at, len(piece))
@@ -276,8 +279,9 @@ class Origin:
             seen.sent += len(piece)
             async with self._moved:
                 self._moved.notify_all()
-            if behaviour.rate_bps is not None and at + step < stop:
-                await asyncio.sleep(_PACE_S)
+            if paced is not None and at + step < stop:
+                rivals = self._busy[seen.path] if behaviour.rate_bps is None else 1
+                await asyncio.sleep(_PACE_S * rivals)
         if stalls and stop < len(data):
             await self._stopping.wait()
         claims_more = behaviour.claimed_length is not None and behaviour.claimed_length > len(data)

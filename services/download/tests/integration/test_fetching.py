@@ -427,6 +427,21 @@ def test_capped_connections_are_used_in_parallel_and_bring_each_byte_once(tmp_pa
     play(scene, policy)
 
 
+def test_a_second_connection_that_brings_nothing_is_ended_before_its_range_is(tmp_path: Path) -> None:
+    connections = ConnectionPolicy(window_s=0.2, worthwhile_s=0.5, front_share=0.1)
+    policy = msgspec.structs.replace(POLICY, connections=connections, chunk_bytes=2000 * KIB)
+
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/a.mp4", DATA, Behaviour(link_bps=800_000))
+
+        assert await whole(await network.fetcher.open(Input(url=url), tmp_path / "part")) == DATA
+        ranges = [one.headers["Range"].removeprefix("bytes=").split("-") for one in origin.asked("/a.mp4")]
+        asked = [int(last) + 1 - int(first) for first, last in ranges]
+        assert any(one.sent < size / 2 for one, size in zip(origin.asked("/a.mp4"), asked, strict=True))
+
+    play(scene, policy)
+
+
 def test_a_server_that_refuses_several_connections_is_served_by_one(tmp_path: Path) -> None:
     policy = msgspec.structs.replace(
         POLICY,

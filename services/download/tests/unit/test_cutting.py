@@ -75,6 +75,13 @@ def test_a_group_of_less_than_two_targets_is_left_whole() -> None:
     assert plan(keys, 30 * SECOND, POLICY)[:3] == [2000, 9900, 17000]
 
 
+def test_a_keyframe_that_comes_next_may_be_near_enough() -> None:
+    seen = Seen(start=2000, key=2000, keys=(), known=10_000)
+
+    assert next_cut(seen, POLICY) is None
+    assert next_cut(msgspec.structs.replace(seen, keys=(10_000,)), POLICY) == Cut(at=10_000)
+
+
 def test_an_end_without_keyframes_is_shared_by_fewer_units() -> None:
     with_keys, without = list(range(0, 24001, 1000)), [0, 4000, 8000, 12000, 16000]
     policy = msgspec.structs.replace(POLICY, end=23 * SECOND)

@@ -30,6 +30,19 @@ def test_what_is_on_its_way_is_not_asked_for_again() -> None:
     assert plan.next_urgent([(20, 40)], 30) is None
 
 
+def test_what_is_not_worth_a_connection_is_ended_from_the_back() -> None:
+    plan = RangePlan(100, IntervalSet())
+    front, back, urgent = plan.next_in_order(30), plan.next_in_order(30), plan.next_urgent([(90, 95)], 5)
+    assert front is not None
+    assert back is not None
+    assert urgent is not None
+    back.position = 40
+
+    plan.keep(1)
+
+    assert [(one.position, one.stop) for one in (front, back, urgent)] == [(0, 30), (40, 40), (90, 95)]
+
+
 def test_a_released_claim_can_be_claimed_again_from_where_it_stopped() -> None:
     done = IntervalSet()
     plan = RangePlan(100, done)

@@ -1,9 +1,11 @@
 """The option tables against the encoders of this build: also of those whose devices are not here."""
 
+import msgspec
 import pytest
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext
 from cinelog_common.contract.values import Recipe, Rendition
+from cinelog_transcode.children.encoding import RenditionEncoder
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.tables import TABLES
 
@@ -53,3 +55,22 @@ def test_the_build_knows_every_option_of_the_table_and_its_value(name: str, pixe
         assert value in {choice.name for choice in described.choices}, (option, value)
     formats = {form.name for form in context.codec.video_formats or ()}
     assert opening.pixel_format in formats
+
+
+@pytest.mark.parametrize("name", sorted(name for name, table in TABLES.items() if table.pool == "cpu"))
+def test_encoders_of_the_processor_open_on_machines_of_many_cores(name: str) -> None:
+    recipe = Recipe(
+        family="cpu",
+        encoder=name,
+        codec=TABLES[name].codec,
+        preset="medium",
+        pixel_format="yuv420p",
+        time_base=(1, 25),
+        frame_rate=(25, 1),
+        renditions=(msgspec.structs.replace(RENDITION, width=3840, height=2160, level="5.1"),),
+        max_segment_s=8.0,
+    )
+
+    encoder = RenditionEncoder(recipe, recipe.renditions[0], 96)
+
+    assert encoder.codec == recipe.codec

@@ -53,6 +53,20 @@ def test_hardware_of_intel_is_fed_semiplanar_pictures() -> None:
     assert opening.options["level"] == "31"
 
 
+@pytest.mark.parametrize("name", [name for name in sorted(TABLES) if name.endswith("_qsv")])
+def test_intel_aims_below_the_cap_or_it_would_spend_the_cap_always(name: str) -> None:
+    options = opening_options(recipe(name, TABLES[name].codec), RENDITION, 1).options
+
+    assert 0 < int(options["b"]) < int(options["maxrate"])
+
+
+@pytest.mark.parametrize(("height", "threads"), [(1080, 24), (720, 22), (180, 5), (16, 1)])
+def test_a_thread_has_two_rows_of_blocks_at_least(height: int, threads: int) -> None:
+    rendition = msgspec.structs.replace(RENDITION, height=height)
+
+    assert opening_options(recipe("libx264"), rendition, 24).threads == threads
+
+
 @pytest.mark.parametrize("name", sorted(TABLES))
 @pytest.mark.parametrize("preset", sorted(X26X_PRESETS))
 def test_every_table_fills_for_every_preset(name: str, preset: str) -> None:

@@ -248,6 +248,8 @@ class PartFetch:
         began, had = self._clock.monotonic(), claim.position
         while claim.left > 0:
             data = (await self._read(body, stall))[: claim.left]
+            if claim.left <= 0:
+                return
             if not data and claim.position == body.stop:
                 # Less than was asked for, as the server said it would be.
                 return
@@ -319,7 +321,10 @@ class PartFetch:
         if self._plan is not None:
             allowed = self._budget.allowed
             left = self._plan.size - self.bytes_fetched
-            if self._budget.observe(self._clock.monotonic(), self._received, left) != allowed:
+            now_allowed = self._budget.observe(self._clock.monotonic(), self._received, left)
+            if now_allowed < allowed:
+                self._plan.keep(now_allowed)
+            if now_allowed != allowed:
                 self._wake.set()
         for waiter, (start, stop) in self._waiters.items():
             if not waiter.done() and self.available(start, stop - start):

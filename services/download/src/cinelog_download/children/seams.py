@@ -20,6 +20,8 @@ PROOFS = 3
 """So many seams of a kind are compared, the first in any case."""
 SHARE = 16
 """Further ones only while not more than one in so many packets was decoded for that."""
+_FEW_PIXELS = 1 << 22
+"""Of a picture: larger ones are decoded one way after the other, for each decoder holds many of them."""
 LOOK = 8
 """Packets after a seam that are decoded both ways, and pictures before it: past any reordering."""
 INSIDE = "inside"
@@ -97,7 +99,9 @@ class Seams:
 
     def _decoded_by(self, ways: list[tuple[Sequence[Packet], int]]) -> list[dict[int, bytes]]:
         # Side by side: until this is known nothing can be encoded, and the other cores have no work.
-        with ThreadPoolExecutor(len(ways)) as decoders:
+        size = self._parameters.attributes
+        few = int(size.get("width", 0)) * int(size.get("height", 0)) <= _FEW_PIXELS
+        with ThreadPoolExecutor(len(ways) if few else 1) as decoders:
             return list(
                 decoders.map(lambda way: decoding.pictures(self._parameters, way[0], since=way[1]), ways)
             )

@@ -141,7 +141,8 @@ def planned_units(keys: Sequence[int], policy: CutPolicy) -> int | None:
 
 
 def _without_candidates(seen: Seen, policy: CutPolicy, want: int) -> Cut | None:
-    if seen.known - seen.start < LONGEST * want:
+    # A keyframe at `known` itself may still come, and would be near enough.
+    if seen.known - seen.start <= LONGEST * want:
         return None
     early = [key for key in seen.keys if key - seen.start < SHORTEST * want]
     key = early[-1] if early else seen.key

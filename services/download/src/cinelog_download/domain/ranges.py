@@ -61,6 +61,16 @@ class RangePlan:
         """Claim what an answer brings that was asked for before there was a plan."""
         return self._claim(start, min(stop, self.size), urgent=False)
 
+    def keep(self, most: int) -> None:
+        """End all requests but so many, those nearest to the front, with what they have brought by now.
+
+        A connection that brings nothing more takes from the front what it brings behind it. Urgent requests
+        stay.
+        """
+        others = [claim for claim in self._claims if not claim.urgent]
+        for claim in sorted(others, key=lambda claim: claim.position)[most:]:
+            claim.stop = claim.position
+
     def release(self, claim: Claim) -> None:
         """Give back what of `claim` did not come."""
         self._claims.remove(claim)

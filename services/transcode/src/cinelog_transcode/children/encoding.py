@@ -191,7 +191,7 @@ def _open(recipe: Recipe, rendition: Rendition, threads: int, *, measured: bool)
         context.sample_aspect_ratio = Fraction(*recipe.sample_aspect)
         context.color_range, context.color_primaries = colours.color_range, colours.primaries
         context.color_trc, context.colorspace = colours.transfer, colours.matrix
-        context.thread_count = threads
+        context.thread_count = opening.threads
         # PyAV's default, sliced threads, is 7 to 12 % slower and cuts every picture.
         context.thread_type = cast("Any", "FRAME")
         context.flags |= Flags.global_header | Flags.closed_gop

@@ -8,6 +8,13 @@ from cinelog_transcode.domain.tables import EncoderTable, table_of
 
 KEYFRAME_INTERVAL = 250
 """Frames between keyframes nobody asked for; ffmpeg's own default for x264 and x265."""
+_MOST_FRAME_THREADS = 16
+"""x265 does not open with more."""
+_ROWS = 32
+"""So many lines of picture for each thread at least, as x264 has it for itself: more threads end nothing
+sooner and make a capped rate hard to keep."""
+_TARGET_SHARE = 2
+"""The rate that a device aims at where it must aim at one: the cap is so many times as much."""
 
 
 class Wish(Value, frozen=True, kw_only=True):
@@ -16,8 +23,10 @@ class Wish(Value, frozen=True, kw_only=True):
     preset: str
     crf: int
     threads: int
+    frame_threads: int
     keyframe_interval: int = KEYFRAME_INTERVAL
     max_rate: int | None
+    target_rate: int | None
     buffer_size: int | None
     level: str | None
     level_tenths: int | None
@@ -34,6 +43,7 @@ class OpeningOptions(Value, frozen=True, kw_only=True):
     """What an encoder is opened with."""
 
     pixel_format: str
+    threads: int
     options: dict[str, str]
 
 
@@ -44,6 +54,7 @@ def opening_options(recipe: Recipe, rendition: Rendition, threads: int) -> Openi
         UnknownEncoderError: No table names the encoder.
     """
     table = table_of(recipe.encoder)
+    threads = max(1, min(threads, rendition.height // _ROWS))
     wish = _wish(recipe, rendition, table, threads)
     values = {name: getattr(wish, name) for name in Wish.__struct_fields__}
     options = _filled(table.options, values)
@@ -52,7 +63,9 @@ def opening_options(recipe: Recipe, rendition: Rendition, threads: int) -> Openi
     if joined:
         options[table.parameters_option] = joined
     return OpeningOptions(
-        pixel_format=table.surfaces.get(recipe.pixel_format, recipe.pixel_format), options=options
+        pixel_format=table.surfaces.get(recipe.pixel_format, recipe.pixel_format),
+        threads=threads,
+        options=options,
     )
 
 
@@ -64,7 +77,9 @@ def _wish(recipe: Recipe, rendition: Rendition, table: EncoderTable, threads: in
         preset=table.presets.get(recipe.preset, table.presets["medium"]),
         crf=rendition.crf,
         threads=threads,
+        frame_threads=min(threads, _MOST_FRAME_THREADS),
         max_rate=rate,
+        target_rate=None if rate is None else rate // _TARGET_SHARE,
         # Every unit begins with a full buffer, so what it holds is what short units exceed the cap by.
         buffer_size=None if rate is None else rendition.buffer_k * 1000,
         level=rendition.level or None,

@@ -79,9 +79,10 @@ _NVENC = {
 }
 _QSV = {
     "preset": "{preset}",
-    # With a cap this is QVBR, which wants a target too; without one it is ICQ.
+    # With a cap this is QVBR, which wants a target too, another one than the cap: the same is taken for
+    # a constant bitrate. Without a cap it is ICQ.
     "global_quality": "{crf}",
-    "b": "{max_rate}",
+    "b": "{target_rate}",
     **_CAP,
     **_GOP,
     "forced_idr": "1",
@@ -141,7 +142,7 @@ _ALL = (
             "high-tier=0",
             "level-idc={level}",
             "pools={threads}",
-            "frame-threads={threads}",
+            "frame-threads={frame_threads}",
         ),
         parameters_option="x265-params",
     ),
