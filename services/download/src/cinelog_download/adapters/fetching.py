@@ -19,7 +19,8 @@ from cinelog_download.domain.splices import Splice
 from cinelog_download.domain.throttling import Throttle
 from cinelog_download.ports import Body, RangeSource
 
-_SMOOTHING: Final = 0.3
+_AHEAD_S: Final = 2.0
+"""A request brings about so much at most, so that whatever comes beside it lies just behind it."""
 
 
 class PartFetch:
@@ -162,7 +163,10 @@ class PartFetch:
         """Send as many requests as there are connections for."""
         if self._alone and self._claims:
             return
-        length = max(self._request_bytes // self._budget.allowed, LEAST_REQUEST_BYTES)
+        length = self._request_bytes // self._budget.allowed
+        if self._rate_bps > 0:
+            length = min(length, int(self._rate_bps * _AHEAD_S))
+        length = max(length, LEAST_REQUEST_BYTES)
         if not any(claim.urgent and not claim.ending for claim in plan.claims):
             # Somebody waits: at least a little is asked for, whatever is under way.
             urgent = min(length, max(self._left_to_ask(plan), LEAST_REQUEST_BYTES))
