@@ -20,20 +20,24 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "pixel_format"), CASES)
-def test_the_build_knows_every_option_of_the_table_and_its_value(name: str, pixel_format: str) -> None:
-    table = TABLES[name]
-    recipe = Recipe(
-        family=table.pool,
+def recipe_of(name: str, pixel_format: str, rendition: Rendition = RENDITION) -> Recipe:
+    return Recipe(
+        family=TABLES[name].pool,
         encoder=name,
-        codec=table.codec,
+        codec=TABLES[name].codec,
         preset="medium",
         pixel_format=pixel_format,
         time_base=(1, 25),
         frame_rate=(25, 1),
-        renditions=(RENDITION,),
+        renditions=(rendition,),
         max_segment_s=8.0,
     )
+
+
+@pytest.mark.parametrize(("name", "pixel_format"), CASES)
+def test_the_build_knows_every_option_of_the_table_and_its_value(name: str, pixel_format: str) -> None:
+    table = TABLES[name]
+    recipe = recipe_of(name, pixel_format)
     try:
         context = CodecContext.create(name, "w")
     except UnknownCodecError:
@@ -59,17 +63,8 @@ def test_the_build_knows_every_option_of_the_table_and_its_value(name: str, pixe
 
 @pytest.mark.parametrize("name", sorted(name for name, table in TABLES.items() if table.pool == "cpu"))
 def test_encoders_of_the_processor_open_on_machines_of_many_cores(name: str) -> None:
-    recipe = Recipe(
-        family="cpu",
-        encoder=name,
-        codec=TABLES[name].codec,
-        preset="medium",
-        pixel_format="yuv420p",
-        time_base=(1, 25),
-        frame_rate=(25, 1),
-        renditions=(msgspec.structs.replace(RENDITION, width=3840, height=2160, level="5.1"),),
-        max_segment_s=8.0,
-    )
+    large = msgspec.structs.replace(RENDITION, width=3840, height=2160, level="5.1")
+    recipe = recipe_of(name, "yuv420p", large)
 
     encoder = RenditionEncoder(recipe, recipe.renditions[0], 96)
 

@@ -8,7 +8,8 @@ def encode_threads(*, cores: int, slots: int, in_hand: int, rest: int | None = N
     evenly. But a short clip is one unit, and a film's last units are few: those that are there share
     everything. The very last ones, half as many as there are slots, get double: whatever is still being
     encoded when they begin ends before them. Threads of one encode wait for each other: three on two
-    cores ended 1080p 7 % sooner than two did, and x264's own default is the same half as many again.
+    cores ended ten seconds of 1080p 7 % sooner than two did, and x264's own
+    default is the same half as many again.
 
     Args:
         cores: Cores this worker may use.
