@@ -180,6 +180,55 @@ def test_packets_of_the_source_go_when_the_run_has_ended(world: World, outcome: 
     assert of_another_run in world.objects.objects
 
 
+def test_a_full_store_holds_a_tombstone_once_the_packets_are_gone(world: World) -> None:
+    packets = keys.bundle(JOB, 1, 0)
+    asyncio.run(world.objects.create(packets, b"packets"))
+    world.objects.create = _while_there_is_room(world, lambda: packets not in world.objects.objects)  # type: ignore[method-assign]
+
+    world.run(replace(a_publication("failed"), failure=Failure(category="no_space", message="It is full.")))
+
+    manifest = world.manifest()
+    assert manifest is not None
+    assert manifest.outcome == "failed"
+    (event,) = world.announcer.events
+    assert isinstance(event, JobFailed)
+
+
+def test_a_store_that_stays_full_is_named_and_no_end_is_told(world: World) -> None:
+    asyncio.run(world.objects.create(keys.bundle(JOB, 1, 0), b"packets"))
+    world.objects.create = _while_there_is_room(world, lambda: False)  # type: ignore[method-assign]
+
+    for _ in range(2):
+        with pytest.raises(PermanentError) as caught:
+            world.run(a_publication("failed"))
+        assert caught.value.category == Category.NO_SPACE
+
+    assert world.manifest() is None
+    assert world.announcer.events == []
+
+
+def test_a_result_that_finds_the_store_full_keeps_the_packets(world: World) -> None:
+    packets = keys.bundle(JOB, 1, 0)
+    asyncio.run(world.objects.create(packets, b"packets"))
+    world.objects.create = _while_there_is_room(world, lambda: False)  # type: ignore[method-assign]
+
+    with pytest.raises(PermanentError):
+        world.run(a_publication())
+
+    assert packets in world.objects.objects
+
+
+def _while_there_is_room(world: World, is_room: Callable[[], bool]) -> Callable[..., Awaitable[Any]]:
+    create = world.objects.create
+
+    async def checked(key: str, data: Any) -> Any:
+        if not is_room():
+            raise PermanentError(f"No room for {key}.", category=Category.NO_SPACE, action="Free some space.")
+        return await create(key, data)
+
+    return checked
+
+
 def test_a_redelivered_order_announces_the_same_end_again_and_makes_nothing(world: World) -> None:
     world.run(a_publication())
     objects = dict(world.objects.objects)

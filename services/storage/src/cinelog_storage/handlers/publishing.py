@@ -58,15 +58,13 @@ class OutputPublisher:
         """
         held = await self._manifest(command)
         if held is None:
-            ours = await self._result(command) if command.outcome == "completed" else self._tombstone(command)
-            held = await self._commit(command, ours)
+            held = await (self._deliver if command.outcome == "completed" else self._bury)(command)
         # Before it is told, so that whoever hears of the end finds no playlist that waits for more.
         await close_playlists(self._objects, command.job, command.run)
         ended = await self._settle(command, held)
         stored = await self._objects.head(keys.manifest(command.job, command.run))
         await self._announcer.announce(_ending(command, ended, stored.size_bytes if stored else 0))
-        # Another run fetches anew: packets that nobody will encode would only fill the disk.
-        await self._objects.delete_prefix(keys.source_prefix(command.job, command.run))
+        await self._drop_packets(command)
 
     async def _result(self, command: PublishOutput) -> Manifest:
         """Make what is still missing and bring everything within a rename of its place."""
@@ -97,6 +95,26 @@ class OutputPublisher:
             source_url=command.source_url,
             failure=command.failure,
         )
+
+    async def _deliver(self, command: PublishOutput) -> Manifest:
+        return await self._commit(command, await self._result(command))
+
+    async def _bury(self, command: PublishOutput) -> Manifest:
+        """Create the tombstone. A full disk has room for it when the packets are gone.
+
+        They may go before the end is settled: a result that wins after all was joined without them.
+        """
+        tombstone = self._tombstone(command)
+        try:
+            return await self._commit(command, tombstone)
+        except PermanentError as error:
+            if error.category != Category.NO_SPACE or not await self._drop_packets(command):
+                raise
+        return await self._commit(command, tombstone)
+
+    async def _drop_packets(self, command: PublishOutput) -> int:
+        """Remove what nobody encodes any more, as another run fetches anew; return how many there were."""
+        return await self._objects.delete_prefix(keys.source_prefix(command.job, command.run))
 
     async def _commit(self, command: PublishOutput, manifest: Manifest) -> Manifest:
         """Create the manifest and return the one that holds: ours, or that of whoever was first."""
