@@ -5,7 +5,9 @@ import time
 from typing import TYPE_CHECKING
 
 import click
-from cinelog_common.contract.status import JobStatus, Progress
+from cinelog_common.contract.status import TERMINAL, JobStatus, Progress
+
+from cinelog.terminal import plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -51,7 +53,7 @@ class Display:
             columns = (
                 BarColumn(),
                 TaskProgressColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 TimeElapsedColumn(),
             )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
@@ -69,4 +71,7 @@ def _text(status: JobStatus, progress: dict[str, Progress]) -> str:
     if status.units_ready:
         units = status.units if status.units is not None else f"{status.units_ready}+"
         parts.append(f"{status.units_encoded} of {units} segments")
+    if status.error is not None and status.state not in TERMINAL:
+        # A run that fails may have to wait before it can end, as on a full disk: say what to do meanwhile.
+        parts.append(plain(f"{status.error.message} {status.error.action}").rstrip())
     return ", ".join(parts)

@@ -3,6 +3,7 @@
 import pytest
 from cinelog.display import Display
 from cinelog_common.contract.status import JobStatus, Progress
+from cinelog_common.contract.values import Failure
 from msgspec.structs import replace
 
 STATUS = JobStatus(job="j", run=1, state="fetching", version=(1, 1), fraction=0.0)
@@ -36,3 +37,15 @@ def test_a_fetch_of_unknown_or_finished_length_is_not_told(capsys: pytest.Captur
         Display(verbose=False).show(STATUS, {"fetch": progress})
 
     assert capsys.readouterr().err == "  0 %  fetching\n" * 2
+
+
+def test_a_run_that_cannot_end_yet_says_why_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    full = Failure(category="no_space", message="The disk is full.", action="Free some space.")
+
+    Display(verbose=False).show(replace(STATUS, state="failing", error=full), {})
+    Display(verbose=False).show(replace(STATUS, state="failed", error=full), {})
+
+    assert capsys.readouterr().err.splitlines() == [
+        "  0 %  failing, The disk is full. Free some space.",
+        "  0 %  failed",
+    ]
