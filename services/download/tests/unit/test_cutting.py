@@ -69,6 +69,36 @@ def test_a_long_group_is_cut_inside_at_most_one_target_after_its_keyframe() -> N
     assert cuts == [2000, 4000, 20000]
 
 
+def test_a_group_of_less_than_two_targets_is_left_whole() -> None:
+    keys = [0, 2000, 9900, 17000]
+
+    assert plan(keys, 30 * SECOND, POLICY)[:3] == [2000, 9900, 17000]
+
+
+def test_a_keyframe_that_comes_next_may_be_near_enough() -> None:
+    seen = Seen(start=2000, key=2000, keys=(), known=10_000)
+
+    assert next_cut(seen, POLICY) is None
+    assert next_cut(msgspec.structs.replace(seen, keys=(10_000,)), POLICY) == Cut(at=10_000)
+
+
+def test_an_end_without_keyframes_is_shared_by_fewer_units() -> None:
+    with_keys, without = list(range(0, 24001, 1000)), [0, 4000, 8000, 12000, 16000]
+    policy = msgspec.structs.replace(POLICY, end=23 * SECOND)
+
+    tails = [
+        [cut for cut in plan(keys, 23 * SECOND, policy) if cut >= 16000] for keys in (with_keys, without)
+    ]
+
+    assert tails == [[16000, 18000, 20000, 22000], [16000, 19500]]
+
+
+def test_a_keyframe_just_before_the_end_is_no_cut() -> None:
+    policy = msgspec.structs.replace(POLICY, end=10100)
+
+    assert plan([0, 2000, 6000, 10000], 10100, policy)[-2:] == [6000, 8050]
+
+
 def test_a_picture_that_is_passed_through_is_cut_at_keyframes_only() -> None:
     policy = msgspec.structs.replace(POLICY, inside=False)
 

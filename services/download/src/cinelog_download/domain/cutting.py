@@ -5,8 +5,10 @@ alone, never on when they came, so that a run that is repeated cuts at the same 
 ahead by at most two wanted lengths, so it decides while the bytes still arrive.
 
 A cut is best at a keyframe. Where none comes for long, the group of pictures is cut inside: the
-next unit is decoded from the keyframe before it, at most one target length earlier. The first unit
-is short, so that encoding starts early, and the last ones are, so that all encoders end together.
+next unit is decoded from the keyframe before it, at most one target length earlier. That decodes
+pictures twice, which of 1080p costs a tenth of encoding them, so a unit of up to twice its wanted
+length is left whole. The first unit is short, so that encoding starts early, and the last ones are,
+so that all encoders end together.
 """
 
 from collections.abc import Sequence
@@ -20,12 +22,12 @@ FIRST_SHARE = Fraction(1, 2)
 FIRST_OF_FILM, FIRST_LEAST = Fraction(1, 20), Fraction(1, 8)
 """Of a short film: the wanted length of the first unit, but at least this of the target: on a slow link
 encoding should begin long before a seventh of the bytes is there."""
-SHORTEST, LONGEST = Fraction(1, 2), Fraction(3, 2)
+SHORTEST, LONGEST = Fraction(1, 2), Fraction(2)
 """Of the wanted length: keyframes between these are candidates; without any, the group is cut inside."""
 REST = Fraction(5, 4)
 """Of the wanted length: what is left of the film is not cut again if it is no longer."""
-TAIL_UNITS = 3
-"""So many units the rest of the film is shared by, once it is short."""
+TAIL_UNITS, TAIL_UNITS_INSIDE = 3, 2
+"""So many units the rest of the film is shared by, once it is short; fewer where it has no keyframes."""
 
 
 class CutPolicy(Value, frozen=True, kw_only=True):
@@ -66,9 +68,15 @@ def wanted(start: int, policy: CutPolicy) -> int:
     least = max(1, int(policy.target * FIRST_SHARE))
     if start <= 0:
         return least if policy.end is None else _first(least, policy)
+    return _share(start, policy, TAIL_UNITS)
+
+
+def _share(start: int, policy: CutPolicy, units: int) -> int:
+    """Return the target, or less if what is left is shared by so many units."""
     if policy.end is None:
         return policy.target
-    return min(policy.target, max(least, (policy.end - start) // TAIL_UNITS))
+    least = max(1, int(policy.target * FIRST_SHARE))
+    return min(policy.target, max(least, (policy.end - start) // units))
 
 
 def _first(most: int, policy: CutPolicy) -> int:
@@ -85,7 +93,8 @@ def next_cut(seen: Seen, policy: CutPolicy) -> Cut | None:
     if policy.end is not None and 0 < policy.end - seen.start <= want * REST:
         # Said to be nearly over; if it is not, what follows is cut like any other stretch.
         return next((Cut(at=key) for key in seen.keys if key > policy.end), None)
-    candidates = [key for key in seen.keys if SHORTEST * want <= key - seen.start <= LONGEST * want]
+    near = (key for key in seen.keys if SHORTEST * want <= key - seen.start <= LONGEST * want)
+    candidates = [key for key in near if not _leaves_a_rest(key, want, policy)]
     if not candidates:
         return _without_candidates(seen, policy, want)
     best = min(candidates, key=lambda key: (abs(key - seen.start - want), key))
@@ -132,11 +141,13 @@ def planned_units(keys: Sequence[int], policy: CutPolicy) -> int | None:
 
 
 def _without_candidates(seen: Seen, policy: CutPolicy, want: int) -> Cut | None:
-    if seen.known - seen.start < LONGEST * want:
+    # A keyframe at `known` itself may still come, and would be near enough.
+    if seen.known - seen.start <= LONGEST * want:
         return None
     early = [key for key in seen.keys if key - seen.start < SHORTEST * want]
     key = early[-1] if early else seen.key
-    at = min(seen.start + want, key + policy.target)
+    inside = want if seen.start <= 0 else _share(seen.start, policy, TAIL_UNITS_INSIDE)
+    at = min(seen.start + inside, key + policy.target)
     if policy.inside and at - seen.start >= SHORTEST * want:
         return Cut(at=at, inside=True)
     later = (key for key in seen.keys if key > seen.start + want)
