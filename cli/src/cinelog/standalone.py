@@ -34,15 +34,19 @@ PARTITIONS = 2
 class Standalone:
     """The whole of Cinelog in this process."""
 
-    def __init__(self, settings: StandaloneSettings) -> None:
+    def __init__(self, settings: StandaloneSettings, *, resuming: bool = False) -> None:
+        """`resuming` asks again for every job that was acknowledged and has not ended."""
         self._settings = settings
+        self._resuming = resuming
         self._exit = contextlib.AsyncExitStack()
         self._services: Sequence[Service] = ()
         self.platform: Platform
         self.journal: Journal
+        self.resumed = 0
+        """Jobs that were asked for again."""
 
     async def start(self) -> None:
-        """Start the log, open the stores, start every service, and ask again for what is unfinished.
+        """Start the log, open the stores, ask again for what is unfinished, and start every service.
 
         Raises:
             PermanentError: The data folder cannot be used, or another process uses it.
@@ -96,13 +100,15 @@ class Standalone:
             partitions=PARTITIONS,
             journal=self.journal,
         )
+        if self._resuming:
+            # Before anybody can be asked: a client that repeats its request comes after what was promised.
+            self.resumed = await self._resume()
         services = standalone_services(self._settings, self.platform)
         # All have started or failed before the first failure is told: stop() finds none half-started.
         self._services = services
         _raise_first(await asyncio.gather(*(service.start() for service in services), return_exceptions=True))
 
-    async def resume(self) -> int:
-        """Ask again for every job that was acknowledged and has not ended; return how many."""
+    async def _resume(self) -> int:
         unfinished = await self.journal.unfinished()
         announcer = self.platform.announcer("journal")
         for events in unfinished:

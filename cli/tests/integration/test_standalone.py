@@ -4,10 +4,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from cinelog import standalone
 from cinelog.settings import StandaloneSettings
 from cinelog.standalone import Standalone
+from cinelog_common.contract import topics
+from cinelog_common.contract.events import JobRequested
+from cinelog_common.contract.values import Source
 from cinelog_common.errors import Category, PermanentError, TransientError
+from cinelog_common.platform import Platform
 
 
 class FakeService:
@@ -74,6 +79,42 @@ def test_every_start_is_a_new_epoch_of_the_log(tmp_path: Path, monkeypatch: pyte
     epochs = asyncio.run(work())
 
     assert epochs == sorted(set(epochs))
+
+
+def test_what_was_promised_is_in_the_log_before_any_service_can_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+
+    class Listening(FakeService):
+        """A service that looks what is in the log when it starts."""
+
+        def __init__(self, platform: Platform) -> None:
+            super().__init__()
+            self._platform = platform
+
+        async def start(self) -> None:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._platform.bootstrap)
+            await consumer.start()
+            parts = [TopicPartition(topics.EVENTS, n) for n in range(standalone.PARTITIONS)]
+            found.append(sum((await consumer.end_offsets(parts)).values()))
+            await consumer.stop()
+            await super().start()
+
+    monkeypatch.setattr(standalone, "standalone_services", lambda _, platform: [Listening(platform)])
+
+    async def work() -> list[int]:
+        asked = []
+        async with a_node(tmp_path / "data") as node:
+            for name in ("one", "other"):
+                await node.journal.requested(JobRequested(job=name, source=Source(url="https://a.example/")))
+        for resuming in (False, True):
+            async with Standalone(StandaloneSettings(data=tmp_path / "data"), resuming=resuming) as node:
+                asked.append(node.resumed)
+        return asked
+
+    assert asyncio.run(work()) == [0, 2]
+    assert found == [0, 0, 2]
 
 
 def test_one_service_that_fails_to_start_leaves_no_other_half_started(

@@ -73,14 +73,13 @@ async def _serve(settings: "StandaloneSettings") -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    node = Standalone(settings)
+    node = Standalone(settings, resuming=True)
     await node.start()
     try:
-        resumed = await node.resume()
         log = logger.bind(action="serve.ready")
         log.info("http://{}:{}  data in {}", settings.host, settings.port, settings.data)
-        if resumed:
-            log.info("{} unfinished jobs go on", resumed)
+        if node.resumed:
+            log.info("{} unfinished jobs go on", node.resumed)
         await stop.wait()
     finally:
         await node.stop(10)
