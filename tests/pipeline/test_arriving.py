@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from cinelog_download.testing import Behaviour, Origin, video_page
@@ -48,8 +48,19 @@ def _fields(film: Film) -> dict[str, Any]:
     return {name: getattr(film, name) for name in film.__struct_fields__}
 
 
-Results = dict[str, Future[Finished]]
 WAY = "/films/numbered.mp4"
+WAIT_S = 3
+"""What a busy site asks for: longer than a second attempt, and a third, wait of themselves."""
+
+
+class Arriving(NamedTuple):
+    """A site, and what becomes of the film there."""
+
+    origin: Origin
+    done: Future[Finished]
+
+
+Results = dict[str, Arriving]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +70,7 @@ def results(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
         "with ranges": Behaviour(),
         "without ranges": Behaviour(ranges=False),
         "breaking": Behaviour(cut_after=film.stat().st_size // 3, cuts=2),
-        "busy": Behaviour(statuses=(503, 429), retry_after="1"),
+        "busy": Behaviour(statuses=(503, 429), retry_after=str(WAIT_S)),
         "a page": Behaviour(),
     }
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
@@ -69,13 +80,14 @@ def results(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
             url = origin.serve(WAY, film.read_bytes(), behaviour)
             if name == "a page":
                 url = origin.serve_page("/watch", video_page(url, title="A walk in the park"))
-            calls[name] = pool.submit(converted, url, tmp_path_factory.mktemp("arriving") / "out")
+            done = pool.submit(converted, url, tmp_path_factory.mktemp("arriving") / "out")
+            calls[name] = Arriving(origin, done)
         yield calls
 
 
 @pytest.mark.parametrize("behaviour", ["with ranges", "without ranges"])
 def test_a_film_over_http_is_the_film(film: Path, results: Results, same_film: Any, behaviour: str) -> None:
-    done = results[behaviour].result()
+    done = results[behaviour].done.result()
 
     same_film(view(done.path("mp4")), view(film))
     assert done.path("mp4").name == "numbered.mp4"
@@ -84,21 +96,27 @@ def test_a_film_over_http_is_the_film(film: Path, results: Results, same_film: A
 def test_a_page_with_a_film_becomes_the_film_under_the_pages_title(
     film: Path, results: Results, same_film: Any
 ) -> None:
-    done = results["a page"].result()
+    done = results["a page"].done.result()
 
     same_film(view(done.path("mp4")), view(film))
     assert done.path("mp4").stem.startswith("A walk in the park")
 
 
 def test_a_connection_that_breaks_is_taken_up_again(film: Path, results: Results, same_film: Any) -> None:
-    done = results["breaking"].result()
+    origin, done = results["breaking"]
 
-    same_film(view(done.path("mp4")), view(film))
+    same_film(view(done.result().path("mp4")), view(film))
+    assert len(origin.asked(WAY)) > 2
 
 
-def test_a_site_that_is_busy_for_a_moment_is_asked_again(
+def test_a_site_that_is_busy_for_a_moment_is_asked_again_when_it_wants_to_be(
     film: Path, results: Results, same_film: Any
 ) -> None:
-    done = results["busy"].result()
+    origin, done = results["busy"]
 
-    same_film(view(done.path("mp4")), view(film))
+    same_film(view(done.result().path("mp4")), view(film))
+    first, second, third = origin.asked(WAY)[:3]
+    assert [first.status, second.status, third.status] == [503, 429, 206]
+    # The ledger counts in milliseconds.
+    assert second.at_s - first.at_s > WAIT_S - 0.01
+    assert third.at_s - second.at_s > WAIT_S - 0.01

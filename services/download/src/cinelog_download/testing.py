@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import hashlib
 import json
+import time
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -32,6 +33,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     etag: str | None = "by content"
     """None sends none."""
     last_modified: str | None = None
+    conditions: bool = True
+    """False answers whatever comes with an `If-Range` with the whole."""
     length: bool = True
     """False sends chunks without saying how many."""
     claimed_length: int | None = None
@@ -67,6 +70,8 @@ class Seen(msgspec.Struct, kw_only=True):
 
     path: str
     headers: dict[str, str]
+    at_s: float = 0.0
+    """When it came, by a monotonic clock."""
     number: int = 0
     """How many requests there were for this path before."""
     start: int = 0
@@ -179,7 +184,8 @@ class Origin:
         from aiohttp import web
 
         number = len(self.asked(request.path))
-        seen = Seen(path=request.path, headers=dict(request.headers), number=number)
+        headers, now = dict(request.headers), time.monotonic()
+        seen = Seen(path=request.path, headers=headers, at_s=now, number=number)
         self.requests.append(seen)
         if request.path not in self._files:
             seen.status = 404
@@ -232,7 +238,7 @@ class Origin:
             headers["Content-Encoding"] = "gzip"
         start, stop, status = 0, len(data), 200
         condition = request.headers.get("If-Range")
-        fits = condition is None or condition in {etag, behaviour.last_modified}
+        fits = condition is None or (behaviour.conditions and condition in {etag, behaviour.last_modified})
         if behaviour.ranges and not behaviour.gzip and "Range" in request.headers and fits:
             wanted = _range(request.headers["Range"], len(data))
             if wanted is None:

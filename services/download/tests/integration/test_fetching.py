@@ -2,7 +2,6 @@ import asyncio
 import resource
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -12,69 +11,13 @@ from cinelog_common.errors import Category, CinelogError, PermanentError, Transi
 from cinelog_common.objects.testing import FakeObjectStore
 from cinelog_download.adapters.network import Network
 from cinelog_download.adapters.parts import PartFile, Version, journal_of
-from cinelog_download.domain.addresses import AddressPolicy
 from cinelog_download.domain.answers import Validator
-from cinelog_download.domain.blips import RetryPolicy
-from cinelog_download.domain.connections import ConnectionPolicy
-from cinelog_download.domain.intervals import IntervalSet
-from cinelog_download.domain.limits import FetchPolicy
-from cinelog_download.ports import Fetch, Input
-from cinelog_download.testing import Behaviour, Origin, pattern
+from cinelog_download.ports import Input
+from cinelog_download.settings import Settings
+from cinelog_download.testing import Behaviour, Origin, Seen
+from cinelog_testkit.scenes import DATA, QUICK, asked_range, end_of, failure, play, whole
 
-KIB = 1024
-POLICY = FetchPolicy(
-    addresses=AddressPolicy(allow_private=True),
-    retries=RetryPolicy(attempts=4, first_s=0.01, most_s=0.1),
-    chunk_bytes=512 * KIB,
-    first_bytes=64 * KIB,
-    journal_bytes=64 * KIB,
-    stall_window_s=0.3,
-    stall_bytes=1024,
-    reserve_bytes=0,
-)
 UNREACHABLE = Category.SOURCE_UNREACHABLE
-DATA = pattern(2_000_003)
-
-Scene = Callable[[Origin, Network], Awaitable[None]]
-
-
-def play(scene: Scene, policy: FetchPolicy = POLICY) -> None:
-    async def run() -> None:
-        network = Network(policy, FakeObjectStore(), SystemClock(), {})
-        try:
-            async with Origin() as origin, asyncio.timeout(20):
-                try:
-                    await scene(origin, network)
-                finally:
-                    await network.close()
-        finally:
-            await network.close()
-
-    asyncio.run(run())
-
-
-async def whole(fetch: Fetch) -> bytes:
-    try:
-        await asyncio.shield(fetch.complete)
-        return fetch.path.read_bytes()
-    finally:
-        await fetch.close()
-
-
-async def failure(opening: Awaitable[Fetch]) -> CinelogError:
-    try:
-        fetch = await opening
-    except CinelogError as error:
-        return error
-    try:
-        await asyncio.wait({fetch.complete})
-        error = fetch.complete.exception()
-    finally:
-        await fetch.close()
-    assert isinstance(error, CinelogError)
-    assert error.message.endswith(".")
-    assert error.action
-    return error
 
 
 @pytest.mark.parametrize(
@@ -204,7 +147,7 @@ def test_a_resumed_fetch_asks_only_for_what_is_missing(tmp_path: Path) -> None:
 
         assert data == DATA
         assert there >= 500_000
-        assert origin.sent_twice("/a.mp4") < POLICY.chunk_bytes
+        assert origin.sent_twice("/a.mp4") < QUICK.chunk_bytes
 
     play(scene)
 
@@ -237,56 +180,7 @@ def test_a_stretch_that_did_not_survive_is_fetched_again(tmp_path: Path) -> None
         data = await whole(await network.fetcher.open(Input(url=url), part))
 
         assert data == DATA
-        assert 0 < origin.sent_twice("/a.mp4") < POLICY.chunk_bytes
-
-    play(scene)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "data"),
-    [
-        (Behaviour(etag='"1"'), Behaviour(etag='"2"'), DATA),
-        (Behaviour(etag='"1"', ranges=True), Behaviour(etag='"2"', ranges=False), DATA),
-        (Behaviour(etag=None), Behaviour(etag=None), DATA + b"more"),
-        (Behaviour(etag=None), Behaviour(etag=None), DATA[:1000]),
-        (
-            Behaviour(etag=None, last_modified="Tue, 14 Nov 2023 22:13:20 GMT"),
-            Behaviour(etag=None, last_modified="Tue, 14 Nov 2023 22:13:21 GMT"),
-            DATA,
-        ),
-        (Behaviour(etag=None, ranges=False), Behaviour(etag=None, ranges=False), DATA[::-1]),
-    ],
-)
-def test_a_source_that_changes_in_the_middle_is_noticed(
-    tmp_path: Path, before: Behaviour, after: Behaviour, data: bytes
-) -> None:
-    async def scene(origin: Origin, network: Network) -> None:
-        slow = msgspec.structs.replace(before, rate_bps=2_000_000, cut_after=200_000)
-        url = origin.serve("/a.mp4", DATA, slow)
-        fetch = await network.fetcher.open(Input(url=url), tmp_path / "part")
-        await fetch.wait_for(0, 70_000)
-
-        origin.serve("/a.mp4", data, after)
-
-        async def same() -> Fetch:
-            return fetch
-
-        assert (await failure(same())).category is Category.SOURCE_CHANGED
-
-    play(scene)
-
-
-def test_a_source_that_changes_between_two_attempts_is_noticed(tmp_path: Path) -> None:
-    async def scene(origin: Origin, network: Network) -> None:
-        url = origin.serve("/a.mp4", DATA, Behaviour(etag='"1"', rate_bps=1_000_000))
-        first = await network.fetcher.open(Input(url=url), tmp_path / "part")
-        await first.wait_for(0, 100_000)
-        await first.close()
-        origin.serve("/a.mp4", DATA, Behaviour(etag='"2"'))
-
-        error = await failure(network.fetcher.open(Input(url=url), tmp_path / "part"))
-
-        assert error.category is Category.SOURCE_CHANGED
+        assert 0 < origin.sent_twice("/a.mp4") < QUICK.chunk_bytes
 
     play(scene)
 
@@ -330,27 +224,13 @@ def test_an_expired_address_in_the_middle_is_told_as_forbidden(tmp_path: Path) -
         fetch = await network.fetcher.open(Input(url=url), tmp_path / "part")
         origin.serve("/a.mp4", DATA, Behaviour(status=403))
 
-        async def same() -> Fetch:
-            return fetch
-
-        assert (await failure(same())).category is Category.SOURCE_FORBIDDEN
-
-    play(scene)
-
-
-def test_a_long_retry_after_is_left_to_the_ledger(tmp_path: Path) -> None:
-    async def scene(origin: Origin, network: Network) -> None:
-        url = origin.serve("/a.mp4", DATA, Behaviour(status=429, retry_after="120"))
-
-        error = await failure(network.fetcher.open(Input(url=url), tmp_path / "part"))
-
-        assert error.retry_after_s == 120.0
+        assert (await end_of(fetch)).category is Category.SOURCE_FORBIDDEN
 
     play(scene)
 
 
 def test_a_source_beyond_the_limit_is_refused(tmp_path: Path) -> None:
-    policy = msgspec.structs.replace(POLICY, max_source_bytes=1_000_000)
+    policy = msgspec.structs.replace(QUICK, max_source_bytes=1_000_000)
 
     async def scene(origin: Origin, network: Network) -> None:
         known = origin.serve("/a.mp4", DATA)
@@ -366,7 +246,7 @@ def test_a_source_beyond_the_limit_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_source_larger_than_the_disk_is_refused_before_it_is_fetched(tmp_path: Path) -> None:
-    policy = msgspec.structs.replace(POLICY, reserve_bytes=1 << 60)
+    policy = msgspec.structs.replace(QUICK, reserve_bytes=1 << 60)
 
     async def scene(origin: Origin, network: Network) -> None:
         url = origin.serve("/a.mp4", DATA)
@@ -410,64 +290,78 @@ def test_a_folder_that_is_none_is_told_as_not_writable(tmp_path: Path) -> None:
     play(scene)
 
 
-def test_capped_connections_are_used_in_parallel_and_bring_each_byte_once(tmp_path: Path) -> None:
-    policy = msgspec.structs.replace(
-        POLICY, connections=ConnectionPolicy(window_s=0.2, worthwhile_s=0.5), chunk_bytes=512 * KIB
-    )
-
+@pytest.mark.parametrize("most", [100_000, 20_000])
+def test_no_request_asks_for_more_than_the_site_allows(tmp_path: Path, most: int) -> None:
     async def scene(origin: Origin, network: Network) -> None:
-        url = origin.serve("/a.mp4", DATA, Behaviour(rate_bps=600_000))
+        wanted = Input(url=origin.serve("/a.mp4", DATA[:1_000_003]), chunk_bytes=most)
 
-        data = await whole(await network.fetcher.open(Input(url=url), tmp_path / "part"))
+        data = await whole(await network.fetcher.open(wanted, tmp_path / "part"))
 
-        assert data == DATA
-        assert origin.most_at_once("/a.mp4") >= 3
-        assert origin.sent_twice("/a.mp4") == 0
+        assert data == DATA[:1_000_003]
+        assert _longest(origin.asked("/a.mp4")) <= most
 
-    play(scene, policy)
+    play(scene)
 
 
-def test_a_second_connection_that_brings_nothing_is_ended_before_its_range_is(tmp_path: Path) -> None:
-    connections = ConnectionPolicy(window_s=0.2, worthwhile_s=0.5, front_share=0.1)
-    policy = msgspec.structs.replace(POLICY, connections=connections, chunk_bytes=2000 * KIB)
-
+def test_no_request_of_a_resumed_fetch_asks_for_more_than_the_site_allows(tmp_path: Path) -> None:
     async def scene(origin: Origin, network: Network) -> None:
-        url = origin.serve("/a.mp4", DATA, Behaviour(link_bps=800_000))
-
-        assert await whole(await network.fetcher.open(Input(url=url), tmp_path / "part")) == DATA
-        ranges = [one.headers["Range"].removeprefix("bytes=").split("-") for one in origin.asked("/a.mp4")]
-        asked = [int(last) + 1 - int(first) for first, last in ranges]
-        assert any(one.sent < size / 2 for one, size in zip(origin.asked("/a.mp4"), asked, strict=True))
-
-    play(scene, policy)
-
-
-def test_a_server_that_refuses_several_connections_is_served_by_one(tmp_path: Path) -> None:
-    policy = msgspec.structs.replace(
-        POLICY,
-        connections=ConnectionPolicy(window_s=0.1, worthwhile_s=0.2),
-        retries=RetryPolicy(attempts=3, first_s=0.05),
-    )
-
-    async def scene(origin: Origin, network: Network) -> None:
-        url = origin.serve("/a.mp4", DATA, Behaviour(rate_bps=1_500_000, most_connections=1))
-
-        data = await whole(await network.fetcher.open(Input(url=url), tmp_path / "part"))
-
-        assert data == DATA
-
-    play(scene, policy)
-
-
-def test_no_request_asks_for_more_than_the_site_allows(tmp_path: Path) -> None:
-    async def scene(origin: Origin, network: Network) -> None:
-        url = origin.serve("/a.mp4", DATA)
-        wanted = Input(url=url, chunk_bytes=100_000)
+        wanted = Input(url=origin.serve("/a.mp4", DATA), chunk_bytes=100_000)
+        first = await network.fetcher.open(wanted, tmp_path / "part")
+        await first.wait_for(0, 500_000)
+        await first.close()
 
         data = await whole(await network.fetcher.open(wanted, tmp_path / "part"))
 
         assert data == DATA
-        assert max(seen.sent for seen in origin.asked("/a.mp4")) <= 100_000
+        assert _longest(origin.asked("/a.mp4")) <= 100_000
+
+    play(scene)
+
+
+def test_the_smallest_chunk_that_can_be_set_is_enough_to_go_on_with(tmp_path: Path) -> None:
+    [least] = [each.ge for each in Settings.model_fields["chunk_bytes"].metadata if hasattr(each, "ge")]
+    policy = msgspec.structs.replace(QUICK, chunk_bytes=least)
+
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/a.mp4", DATA)
+
+        data = await whole(await network.fetcher.open(Input(url=url), tmp_path / "part"))
+
+        assert data == DATA
+        assert _longest(origin.asked("/a.mp4")) < least
+
+    play(scene, policy)
+
+
+@pytest.mark.parametrize("later", [Behaviour(), Behaviour(ranges=False)])
+def test_a_source_that_tells_its_size_only_at_the_second_attempt_is_fetched_whole(
+    tmp_path: Path, later: Behaviour
+) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/a.mp4", DATA, Behaviour(ranges=False, length=False, rate_bps=2_000_000))
+        first = await network.fetcher.open(Input(url=url), tmp_path / "part")
+        await first.wait_for(0, 100_000)
+        await first.close()
+        origin.serve("/a.mp4", DATA, later)
+
+        fetch = await network.fetcher.open(Input(url=url), tmp_path / "part")
+
+        assert await whole(fetch) == DATA
+        assert fetch.size == len(DATA)
+
+    play(scene)
+
+
+def test_a_part_of_a_source_of_unknown_size_is_never_taken_for_the_whole(tmp_path: Path) -> None:
+    cut = Behaviour(ranges=False, length=False, cut_after=100_000, cuts=1)
+
+    async def scene(origin: Origin, network: Network) -> None:
+        origin.hold_after(50_000)
+        fetch = await network.fetcher.open(Input(url=origin.serve("/a.mp4", DATA, cut)), tmp_path / "part")
+        origin.serve("/a.mp4", DATA, Behaviour(most_range_bytes=300_000))
+        await origin.release()
+
+        assert (await end_of(fetch)).category is UNREACHABLE
 
     play(scene)
 
@@ -476,7 +370,7 @@ def test_an_object_without_a_file_is_fetched_by_ranges(tmp_path: Path) -> None:
     async def run() -> None:
         objects = FakeObjectStore()
         await objects.create("uploads/a.mp4", DATA)
-        network = Network(POLICY, objects, SystemClock(), {})
+        network = Network(QUICK, objects, SystemClock(), {})
 
         fetch = await network.fetcher.open(Input(url="uploads/a.mp4", protocol="object"), tmp_path / "part")
 
@@ -491,7 +385,7 @@ def test_a_file_is_its_own_part(tmp_path: Path) -> None:
     path.write_bytes(DATA)
 
     async def run() -> None:
-        network = Network(POLICY, FakeObjectStore(), SystemClock(), {})
+        network = Network(QUICK, FakeObjectStore(), SystemClock(), {})
 
         fetch = await network.fetcher.open(Input(url=str(path), protocol="file"), tmp_path / "part")
 
@@ -503,25 +397,6 @@ def test_a_file_is_its_own_part(tmp_path: Path) -> None:
         assert path.exists()
 
     asyncio.run(run())
-
-
-def test_a_limited_rate_holds_for_all_connections_together(tmp_path: Path) -> None:
-    policy = msgspec.structs.replace(POLICY, rate_bps=1_000_000)
-
-    async def scene(origin: Origin, network: Network) -> None:
-        began = time.monotonic()
-        urls = [origin.serve(path, DATA[:700_000]) for path in ("/a.mp4", "/b.mp4")]
-        fetches = [
-            await network.fetcher.open(Input(url=url), tmp_path / str(n)) for n, url in enumerate(urls)
-        ]
-
-        for fetch in fetches:
-            assert await whole(fetch) == DATA[:700_000]
-
-        # A quarter of a second's worth is free.
-        assert time.monotonic() - began >= 1.4 - 0.25 - 0.02
-
-    play(scene, policy)
 
 
 def test_a_fetch_that_is_cancelled_while_its_part_file_opens_leaves_nothing_open(
@@ -550,51 +425,6 @@ def test_a_fetch_that_is_cancelled_while_its_part_file_opens_leaves_nothing_open
     play(scene)
 
 
-def test_another_mirror_of_a_page_is_fetched_anew_if_its_version_is_another(tmp_path: Path) -> None:
-    async def scene(origin: Origin, network: Network) -> None:
-        first = origin.serve("/1.mp4", DATA, Behaviour(etag='"one"', rate_bps=1_000_000))
-        fetch = await network.fetcher.open(Input(url=first, mirrored=True), tmp_path / "part")
-        await fetch.wait_for(0, 200_000)
-        await fetch.close()
-        same = origin.serve("/2.mp4", DATA, Behaviour(etag='"one"', rate_bps=1_000_000))
-        fetch = await network.fetcher.open(Input(url=same, mirrored=True), tmp_path / "part")
-        await fetch.wait_for(0, 400_000)
-        await fetch.close()
-        other = origin.serve("/3.mp4", DATA, Behaviour(etag='"two"'))
-
-        data = await whole(await network.fetcher.open(Input(url=other, mirrored=True), tmp_path / "part"))
-
-        assert data == DATA
-        assert min(seen.start for seen in origin.asked("/2.mp4")) >= 200_000
-        assert min(seen.start for seen in origin.asked("/3.mp4")) == 0
-
-    play(scene)
-
-
-@pytest.mark.parametrize("rate_bps", [None, 4_000_000, 20_000_000])
-def test_what_is_asked_for_and_not_noted_is_less_than_a_chunk_at_any_time(
-    tmp_path: Path, rate_bps: int | None
-) -> None:
-    policy = msgspec.structs.replace(POLICY, connections=ConnectionPolicy(window_s=0.05, worthwhile_s=0.01))
-    data = pattern(8_000_000)
-
-    async def scene(origin: Origin, network: Network) -> None:
-        url = origin.serve("/a.mp4", data, Behaviour(rate_bps=rate_bps))
-        fetch = await network.fetcher.open(Input(url=url), tmp_path / "part")
-
-        while not fetch.complete.done():
-            asked = IntervalSet(_asked(seen.headers["Range"]) for seen in origin.asked("/a.mp4"))
-            lines = journal_of(tmp_path / "part").read_bytes().splitlines()[1:]
-            noted = IntervalSet(tuple(msgspec.json.decode(line)[:2]) for line in lines)
-
-            assert asked.total - noted.total < policy.chunk_bytes
-            await asyncio.sleep(0)
-
-        assert await whole(fetch) == data
-
-    play(scene, policy)
-
-
-def _asked(value: str) -> tuple[int, int]:
-    first, _, last = value.removeprefix("bytes=").partition("-")
-    return int(first), int(last) + 1
+def _longest(requests: list[Seen]) -> int:
+    """Return how many bytes the longest of the ranges holds that were asked for."""
+    return max(stop - start for start, stop in map(asked_range, requests))

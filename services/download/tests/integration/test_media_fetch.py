@@ -14,6 +14,7 @@ from cinelog_common.contract.status import Progress
 from cinelog_common.contract.values import AudioRecipe, Source
 from cinelog_common.errors import Category, CinelogError
 from cinelog_common.objects.folder import FolderObjectStore
+from cinelog_download.adapters import pages
 from cinelog_download.adapters.demuxer import ChildDemuxer, DemuxerPolicy
 from cinelog_download.adapters.network import Network
 from cinelog_download.adapters.scratch import Scratch
@@ -23,6 +24,7 @@ from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.handlers import FetchHandler, Tools
 from cinelog_download.testing import Behaviour, Origin, video_page
 from cinelog_fastio import BundleReader
+from cinelog_testkit.scenes import KNOWN_SITE, serve_watch_page
 
 
 class Told:
@@ -69,8 +71,9 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def place(folder: Path) -> AsyncIterator[Place]:
-    policy = FetchPolicy(addresses=AddressPolicy(allow_private=True), reserve_bytes=0)
+async def place(folder: Path, chunk_bytes: int = FetchPolicy().chunk_bytes) -> AsyncIterator[Place]:
+    addresses = AddressPolicy(allow_private=True)
+    policy = FetchPolicy(addresses=addresses, reserve_bytes=0, chunk_bytes=chunk_bytes)
     objects = FolderObjectStore(folder / "store", durable=False)
     network = Network(policy, objects, SystemClock(), {})
     demuxer = ChildDemuxer(DemuxerPolicy())
@@ -161,6 +164,35 @@ def test_a_page_with_a_film_has_its_title(media: Any, film: Path, tmp_path: Path
 
             assert at.told.of(SourceProbed)[0].title == "A fine film"
             assert at.pictures() == media.whole(film)
+
+    asyncio.run(run())
+
+
+def test_an_address_of_a_page_that_expires_is_looked_up_again_and_goes_on_where_it_stood(
+    media: Any, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_CHILD", KNOWN_SITE)
+    data, chunk = film.read_bytes(), 256 * 1024
+
+    async def run() -> None:
+        async with place(tmp_path, chunk) as at:
+            origin = at.origin
+            old = {"url": origin.serve("/old.mp4", data), "http_headers": {"X-Session": "old"}}
+            fetching = asyncio.create_task(at.fetch(serve_watch_page(origin, old)))
+            origin.hold_after(len(data) // 2)
+            await origin.until_sent("/old.mp4", len(data) // 3)
+            new = {"url": origin.serve("/new.mp4", data), "http_headers": {"X-Session": "new"}}
+            origin.serve("/old.mp4", data, Behaviour(status=403))
+            serve_watch_page(origin, new)
+            await origin.release()
+
+            await fetching
+
+            assert at.pictures() == media.whole(film)
+            assert {seen.headers["X-Session"] for seen in origin.asked("/old.mp4")} == {"old"}
+            assert {seen.headers["X-Session"] for seen in origin.asked("/new.mp4")} == {"new"}
+            assert 403 in {seen.status for seen in origin.asked("/old.mp4")}
+            assert 0 <= origin.sent("/old.mp4") + origin.sent("/new.mp4") - len(data) < chunk
 
     asyncio.run(run())
 

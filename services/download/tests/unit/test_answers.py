@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from cinelog_common.errors import Category, TransientError
 from cinelog_download.domain.answers import (
@@ -45,6 +47,7 @@ def test_a_usable_answer_is_no_error(status: int) -> None:
     [
         ("7", 7.0),
         ("Tue, 14 Nov 2023 22:13:30 GMT", 10.0),
+        ("Tuesday, 14-Nov-23 22:13:30 GMT", 10.0),
         ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
         ("999999999999999999999", 21600.0),
         ("-3", None),
@@ -55,6 +58,16 @@ def test_a_usable_answer_is_no_error(status: int) -> None:
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
     assert retry_after_s(value, now=1_700_000_000.0) == seconds
+
+
+def test_a_date_without_a_zone_is_gmt_wherever_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert retry_after_s("Tue Nov 14 22:13:30 2023", now=1_700_000_000.0) == 10.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ class SourceFetcher:
 
     async def _resume_part(self, source: RangeSource, wanted: Input, part: Path, body: Body | None) -> Fetch:
         file: PartFile | None = None
+        conditional = True
         try:
             file = await _opened(partial(PartFile.resume, part), awaited=False)
             if isinstance(source, SegmentSource):
@@ -91,7 +92,7 @@ class SourceFetcher:
                 body = body or await source.get(self._first(wanted, 0))
                 file = await _opened(partial(self._create, part, wanted, body), awaited=True)
             else:
-                body = await self._next(source, wanted, file, body)
+                body, conditional = await self._next(source, wanted, file, body)
         except BaseException:
             # Nobody else knows of them yet.
             if body is not None:
@@ -101,7 +102,8 @@ class SourceFetcher:
             raise
         throttle = self._throttle
         fetch = PartFetch(source, file, policy=self._policy, clock=self._clock, throttle=throttle)
-        fetch.start(body, ranged=body is None or body.ranged, request_bytes=wanted.chunk_bytes)
+        ranged = body is None or body.ranged
+        fetch.start(body, ranged=ranged, request_bytes=wanted.chunk_bytes, conditional=conditional)
         return fetch
 
     def _first(self, wanted: Input, start: int) -> Wanted:
@@ -126,11 +128,12 @@ class SourceFetcher:
 
     async def _next(
         self, source: RangeSource, wanted: Input, file: PartFile, body: Body | None
-    ) -> Body | None:
-        """Return the answer to go on with, or None if there is nothing to ask for.
+    ) -> tuple[Body | None, bool]:
+        """Return the answer to go on with, or None if there is nothing to ask for; see also `_ask`.
 
         An answer that is open already is of use only if it brings something new.
         """
+        conditional = True
         size, validator = file.version.size, file.version.validator
         if validator.contradicts(wanted.validator):
             await _close(body)
@@ -138,7 +141,7 @@ class SourceFetcher:
         gap = file.done.first_gap(0, size) if size is not None else (0, 0)
         if gap is None:
             await _close(body)
-            return None
+            return None, conditional
         if (
             body is not None
             and size is not None
@@ -148,12 +151,27 @@ class SourceFetcher:
             await _close(body)
             body = None
         if body is None:
-            at = Wanted(start=gap[0], stop=gap[0] + self._policy.request_bytes, validator=validator)
-            body = await source.get(at)
+            body, conditional = await self._ask(source, wanted, file.version, gap[0])
         if body.validator.contradicts(validator) or (size is not None and body.total not in {None, size}):
             await _close(body)
             raise changed("its size or its version is another one")
-        return body
+        return body, conditional
+
+    async def _ask(
+        self, source: RangeSource, wanted: Input, version: Version, start: int
+    ) -> tuple[Body, bool]:
+        """Ask for what is missing from `start` on; tell also whether the source takes a condition."""
+        most = min(self._policy.request_bytes, wanted.chunk_bytes or self._policy.request_bytes)
+        # Where the size is unknown, only the whole tells where it ends.
+        stop = None if version.size is None else start + most
+        body = await source.get(Wanted(start=start, stop=stop, validator=version.validator))
+        conditional = version.validator.if_range is not None
+        if body.ranged or start == 0 or not conditional or body.validator.contradicts(version.validator):
+            return body, True
+        # Some servers never take a date or a weak tag for the condition, and answer with the whole: all
+        # that is there would come again.
+        await body.close()
+        return await source.get(Wanted(start=start, stop=stop)), False
 
 
 async def _opened(open_part: Callable[[], Opened], *, awaited: bool) -> Opened:

@@ -59,16 +59,26 @@ class PartFetch:
         self._complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._complete.add_done_callback(_look_at)
 
-    def start(self, body: Body | None, *, ranged: bool, request_bytes: int | None = None) -> None:
+    def start(
+        self,
+        body: Body | None,
+        *,
+        ranged: bool,
+        request_bytes: int | None = None,
+        conditional: bool = True,
+    ) -> None:
         """Begin with `body`, which is this fetch's from now on.
 
         Args:
             body: An answer that is already open.
             ranged: Whether the source gives out ranges.
             request_bytes: No request may ask for more.
+            conditional: Whether the source answers with a range where it is to be of a certain version.
         """
         if request_bytes is not None:
-            self._request_bytes = max(min(self._request_bytes, request_bytes), LEAST_REQUEST_BYTES)
+            self._request_bytes = max(min(self._request_bytes, request_bytes), 1)
+        if not conditional:
+            self._asked = Validator()
         if ranged and self._size is not None:
             self._plan = RangePlan(self._size, self._part.done)
             work = self._fetch_ranges(self._plan, body)
@@ -166,7 +176,8 @@ class PartFetch:
         length = self._request_bytes // self._budget.allowed
         if self._rate_bps > 0:
             length = min(length, int(self._rate_bps * _AHEAD_S))
-        length = max(length, LEAST_REQUEST_BYTES)
+        # Never more than the site or the size of a chunk allows, however little that is.
+        length = max(length, min(LEAST_REQUEST_BYTES, self._request_bytes))
         if not any(claim.urgent and not claim.ending for claim in plan.claims):
             # Somebody waits: at least a little is asked for, whatever is under way.
             urgent = min(length, max(self._left_to_ask(plan), LEAST_REQUEST_BYTES))
@@ -299,8 +310,10 @@ class PartFetch:
                 raise too_large(self._policy.max_source_bytes)
             await self._land(offset, data)
             offset += len(data)
-        if self._size is not None and offset < self._size:
-            raise broken_off(f"it ended {self._size - offset} bytes too early")
+        # A range may end before the source does, whose size it then says.
+        size = body.total if self._size is None else self._size
+        if size is not None and offset < size:
+            raise broken_off(f"it ended {size - offset} bytes too early")
         self._size = offset
 
     async def _read(self, body: Body, stall: Stall) -> bytes:

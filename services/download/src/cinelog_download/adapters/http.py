@@ -251,7 +251,11 @@ class HttpBody:
         try:
             data = await self._response.content.readany()
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise unreachable(self.host, "the connection broke off") from error
+            # What came before the break is good, and not given out by the library any more: a site that
+            # sends a little and hangs up would never get us further.
+            data = self._response.content._read_nowait(-1)  # noqa: SLF001
+            if not data:
+                raise unreachable(self.host, "the connection broke off") from error
         self._ended = not data
         return data
 

@@ -1,19 +1,24 @@
 """Sitting out short failures, and the errors that a fetch ends with."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from cinelog_common.errors import Category, PermanentError, TransientError
 from loguru import logger
 
 from cinelog_download.domain.limits import FetchPolicy
 
+Sleep = Callable[[float], Awaitable[object]]
+
 
 class Patience:
     """Sits out short failures of one connection."""
 
-    def __init__(self, policy: FetchPolicy, name: str) -> None:
+    def __init__(self, policy: FetchPolicy, name: str, *, sleep: Sleep = asyncio.sleep) -> None:
+        """`sleep` waits so many seconds; tests look at them instead."""
         self._policy = policy
         self._name = name
+        self._sleep = sleep
         self._attempt = 0
 
     async def sit_out(self, error: TransientError, *, gained: int) -> None:
@@ -26,7 +31,7 @@ class Patience:
         if wait_s is None:
             raise error
         logger.bind(action="fetch.retried", part=self._name).info("{} Trying again.", error.message)
-        await asyncio.sleep(wait_s)
+        await self._sleep(wait_s)
 
 
 def too_large(most: int) -> PermanentError:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 from typing import Final
@@ -81,7 +82,9 @@ def retry_after_s(value: str | None, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), _MAX_RETRY_AFTER_S)
     try:
-        seconds = parsedate_to_datetime(text).timestamp() - now
+        at = parsedate_to_datetime(text)
+        # The old forms of a date name no zone, and mean GMT (RFC 9110, 5.6.7).
+        seconds = at.replace(tzinfo=at.tzinfo or UTC).timestamp() - now
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), _MAX_RETRY_AFTER_S)
