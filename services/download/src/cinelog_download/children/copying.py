@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from cinelog_common.cmaf.accessunits import sample_form
 from cinelog_common.cmaf.fragments import Sample
-from cinelog_common.contract.values import Value
+from cinelog_common.contract.values import Loudness, Value
 from cinelog_fastio import KEYFRAME
 
 from cinelog_download.children import refusals
@@ -114,13 +114,13 @@ class CopiedSound:
         while (at := next_cut(self._last_cut, cuts, self._grid)) is not None and (self._next or 0) > at:
             self._write(at)
 
-    def finish(self, cuts: PictureCuts) -> None:
-        """Write what is left."""
+    def finish(self, cuts: PictureCuts, loudness: Loudness | None = None) -> None:
+        """Write what is left, and tell how loud it all was."""
         self.cut(cuts)
         if self._waiting:
             self._write(None)
         if self.writer is not None:
-            self.writer.finish()
+            self.writer.finish(loudness)
 
     def _write(self, at: int | None) -> None:
         assert self.writer is not None

@@ -12,11 +12,13 @@ from cinelog_common.contract.values import AudioRecipe, Value
 from cinelog_download.children import refusals
 from cinelog_download.children.copying import CopiedSound, Form
 from cinelog_download.children.encoders import voice_for
+from cinelog_download.children.gauge import Gauge
 from cinelog_download.children.probing import language_of
 from cinelog_download.children.sound import Line, Sound
 from cinelog_download.children.tracks import Description, FragmentWriter
 from cinelog_download.children.units import Tell
 from cinelog_download.children.watching import Eye
+from cinelog_download.domain.damage import Damage
 from cinelog_download.domain.demuxing import DemuxOrder
 from cinelog_download.domain.sounding import Grid, PictureCuts
 
@@ -58,7 +60,8 @@ class Ear:
         self._copied: CopiedSound | None = None
         self._rate = 0
         self._cuts: list[int] = []
-        self._broken = 0
+        self._damage = Damage(_called(name))
+        self._gauge: Gauge | None = None
         self._recipe = order.audio
         self.warnings: list[str] = []
         stream.codec_context.thread_count = 1
@@ -108,9 +111,13 @@ class Ear:
                 self._sound.pad_to(eye.end_s)
             self._sound.finish(self._picture_cuts(eye, ended=True))
         elif self._copied is not None and self._copied.writer is not None:
-            self._copied.finish(self._picture_cuts(eye, ended=True))
-        if self._broken:
-            self.warnings.append(f"{self._broken} packets of the sound could not be decoded.")
+            loudness = self._gauge.result() if self._gauge is not None else None
+            self._copied.finish(self._picture_cuts(eye, ended=True), loudness)
+        if self._gauge is not None and not self._gauge.heard:
+            # All of it would be called damaged, where only the decoder may be missing.
+            self.warnings.append(f"{_called(self._name)} could not be decoded: how loud it is is not known.")
+            return
+        self.warnings += self._damage.sentences()
 
     def _find_zero(self, eye: Eye | None) -> Fraction | None:
         if eye is not None:
@@ -135,7 +142,7 @@ class Ear:
         if packet.pts is not None:
             at_s = packet.pts * packet.time_base - zero_s
         data = bytes(packet)
-        if not self._copied.add(data, at_s, (packet.duration or 0) * packet.time_base):
+        if not self._copied.add(data, at_s, _length_s(packet)):
             return
         try:
             self._open_copy(data)
@@ -143,6 +150,10 @@ class Ear:
             self.warnings.append(f"{error.message} It is encoded as AAC instead.")
             self._copied, self._recipe = None, AudioRecipe()
             self._decode(packet, zero_s)
+            return
+        self._gauge = self._gauge or Gauge(self._stream)
+        if not self._gauge.add(packet):
+            self._damage.add(at_s, at_s + _length_s(packet))
 
     def _continue_with(self, stream: AudioStream, zero_s: Fraction) -> None:
         """Let another stretch's stream go on with the track: it needs a decoder of its own."""
@@ -157,7 +168,7 @@ class Ear:
         try:
             frames: list[Any] = self._stream.codec_context.decode(packet)
         except av.error.FFmpegError:
-            self._broken += 1
+            self._note_broken(packet, zero_s)
             return
         for frame in frames:
             at_s = None if frame.pts is None else frame.pts * frame.time_base - zero_s
@@ -169,10 +180,18 @@ class Ear:
                     refusals.MAX_DURATION,
                 )
             self._sound = self._sound or self._open_sound(frame)
+            begins_s = self._sound.reached_s if at_s is None else at_s
             try:
                 self._sound.add(frame, at_s)
             except av.error.FFmpegError:
-                self._broken += 1
+                self._damage.add(begins_s, begins_s + Fraction(frame.samples, frame.sample_rate))
+
+    def _note_broken(self, packet: "av.Packet[Any] | None", zero_s: Fraction) -> None:
+        if packet is None:
+            self._damage.add(self.end_s, self.end_s)
+            return
+        at_s = self.end_s if packet.pts is None else packet.pts * packet.time_base - zero_s
+        self._damage.add(at_s, at_s + _length_s(packet))
 
     def _open_sound(self, frame: Any) -> Sound:
         voice = voice_for(self._recipe, rate=frame.sample_rate, channels=frame.layout.nb_channels)
@@ -226,6 +245,15 @@ class Ear:
             bitrate_bps=context.bit_rate or 0,
         )
         copied.writer = FragmentWriter(self._order.folder, description, init, self._tell)
+
+
+def _called(name: str) -> str:
+    number = int(name.removeprefix("a")) + 1
+    return "The sound" if number == 1 else f"Sound track {number}"
+
+
+def _length_s(packet: "av.Packet[Any]") -> Fraction:
+    return (packet.duration or 0) * packet.time_base
 
 
 def _form(stream: AudioStream) -> tuple[str, int, bytes]:
