@@ -1,5 +1,8 @@
 """Where films are cut: near the target, at keyframes if they come, and the same whenever asked."""
 
+from collections.abc import Sequence
+from typing import overload
+
 import msgspec
 import pytest
 from cinelog_download.domain.cutting import (
@@ -9,6 +12,7 @@ from cinelog_download.domain.cutting import (
     next_cut,
     no_cut_before,
     planned_units,
+    surely_after,
     wanted,
 )
 from hypothesis import given, settings
@@ -189,3 +193,105 @@ def test_nobody_counts_the_units_of_a_picture_without_a_known_end() -> None:
 
 def test_without_an_index_units_are_expected_to_be_of_the_target_length() -> None:
     assert planned_units([], msgspec.structs.replace(POLICY, end=41 * SECOND)) == 11
+
+
+def counted_one_by_one(keys: Sequence[int], policy: CutPolicy) -> int:
+    """Count the units of a film that ends as said, each decided with all of its keyframes in view."""
+    assert policy.end is not None
+    units, start = 1, 0
+    while True:
+        key = max((key for key in keys if key <= start), default=keys[0])
+        later = tuple(key for key in keys if key > start)
+        cut = next_cut(Seen(start=start, key=key, keys=later, known=policy.end, ended=True), policy)
+        if cut is None or cut.at >= policy.end:
+            return units
+        units, start = units + 1, cut.at
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(st.integers(1, 12 * SECOND) | st.integers(1, SECOND // 4), max_size=80),
+    st.integers(0, SECOND),
+    st.integers(1, 120 * SECOND),
+    st.booleans(),
+)
+def test_a_plan_needs_only_the_keyframes_near_each_unit(
+    gaps: list[int], first: int, end: int, inside: bool
+) -> None:
+    keys = [first]
+    for gap in gaps:
+        keys.append(keys[-1] + gap)
+    policy = msgspec.structs.replace(POLICY, end=end, inside=inside)
+
+    assert planned_units(keys, policy) == counted_one_by_one(keys, policy)
+
+
+class CountingKeys(Sequence[int]):
+    """Keyframes that count how many of them were looked at."""
+
+    def __init__(self, times: range) -> None:
+        self._times = times
+        self.looked_at = 0
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[int]: ...
+    def __getitem__(self, at: int | slice) -> int | Sequence[int]:
+        found = self._times[at]
+        self.looked_at += len(found) if isinstance(found, range) else 1
+        return found
+
+
+def test_a_film_of_nothing_but_keyframes_is_planned_in_one_pass() -> None:
+    keys = CountingKeys(range(0, 600 * SECOND, 40))
+
+    units = planned_units(keys, msgspec.structs.replace(POLICY, end=600 * SECOND))
+
+    assert units == 152
+    assert keys.looked_at < 4 * len(keys)
+
+
+NEAR_AND_FAR = [(Cut(at=9000), 2000), (Cut(at=10_000), 2000), (Cut(at=10_001), 10_001)]
+
+
+@pytest.mark.parametrize(("cut", "before"), NEAR_AND_FAR)
+def test_a_cut_that_may_be_refused_promises_nothing_unless_it_is_far(cut: Cut, before: int) -> None:
+    assert surely_after(cut, 2000, POLICY) == before
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(st.integers(100, 15 * SECOND), st.booleans()), min_size=1, max_size=12),
+    st.booleans(),
+    st.booleans(),
+)
+def test_no_cut_comes_before_a_time_of_which_that_was_said(
+    groups: list[tuple[int, bool]], inside: bool, with_end: bool
+) -> None:
+    """Keyframes turn out to be no entries, one after the other, when the film is to be cut there."""
+    keys, refused = [0], set[int]()
+    for gap, wrong in groups:
+        keys.append(keys[-1] + gap)
+        refused |= {keys[-1]} if wrong else set()
+    end = keys[-1] + 700
+    policy = CutPolicy(target=4 * SECOND, inside=inside, end=end if with_end else None)
+    start = floor = 0
+    for now in range(0, end, 250):
+        while True:
+            later = tuple(key for key in keys if start < key <= now)
+            key = max(key for key in keys if key <= start)
+            seen = Seen(start=start, key=key, keys=later, known=now)
+            assert no_cut_before(seen, policy) >= floor
+            floor = no_cut_before(seen, policy)
+            cut = next_cut(seen, policy)
+            if cut is None:
+                break
+            assert cut.at >= floor
+            if cut.at in refused:
+                keys.remove(cut.at)
+                continue
+            start = cut.at

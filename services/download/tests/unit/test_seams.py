@@ -60,3 +60,18 @@ def test_a_kind_that_was_refused_is_entered_nowhere_and_others_still_are(
     assert not seams.may_begin_at(packets[entry])
     assert seams.may_begin_at(packets[0])
     assert not seams.inside_refused
+
+
+def test_a_kind_that_nobody_may_look_at_is_entered_nowhere_unless_it_was_proven() -> None:
+    seams = h264_seams()
+    proven = seams.doubts(OPEN_GROUP, inside=False, packets=1, taken=1000)
+    seams.compare(NOTHING, proven)
+
+    clean = [
+        seams.leave_unproven(proven),
+        seams.leave_unproven(seams.doubts(REFRESH, inside=False, packets=1000, taken=1000)),
+    ]
+
+    assert clean == [True, False]
+    assert seams.may_begin_at(OPEN_GROUP)
+    assert not seams.may_begin_at(REFRESH)

@@ -65,15 +65,40 @@ def pictures(
 ) -> dict[int, bytes]:
     """Return a hash of each picture by its pts; what the container discards is left out.
 
-    Of pictures before `since` the hash is empty: it costs as much as their decoding does.
+    Of pictures before `since` the hash is empty: it costs as much as their decoding does. The packets
+    are taken one after the other, and none is kept.
     """
-    packets = list(packets)
-    discarded = {packet.pts for packet in packets if packet.flags & DISCARD}
-    return {
+    discarded: set[int | None] = set()
+    found = {
         frame.pts: picture_hash(frame) if since is None or frame.pts >= since else b""
-        for frame in decoded(parameters, packets)
-        if frame.pts is not None and frame.pts not in discarded
+        for frame in decoded(parameters, _noting_discarded(packets, discarded))
+        if frame.pts is not None
     }
+    return {pts: digest for pts, digest in found.items() if pts not in discarded}
+
+
+def count_pictures(parameters: StreamParameters, packets: Iterable[Packet], start: int, end: int) -> int:
+    """Return how many pictures of [start, end) decoding yields.
+
+    As the encoder counts them: one that a decoder shows too late or twice is none. The packets are
+    taken one after the other, and neither they nor their times are kept.
+    """
+    discarded: set[int | None] = set()
+    count, last = 0, None
+    for frame in decoded(parameters, _noting_discarded(packets, discarded)):
+        # A decoder shows nothing of a packet that it did not get: what is discarded was noted before.
+        if frame.pts is None or frame.pts in discarded or (last is not None and frame.pts <= last):
+            continue
+        last = frame.pts
+        count += start <= frame.pts < end
+    return count
+
+
+def _noting_discarded(packets: Iterable[Packet], discarded: set[int | None]) -> Iterator[Packet]:
+    for packet in packets:
+        if packet.flags & DISCARD:
+            discarded.add(packet.pts)
+        yield packet
 
 
 def picture_hash(frame: VideoFrame) -> bytes:

@@ -12,15 +12,15 @@ import msgspec
 from cinelog_common.contract.values import Value
 from cinelog_fastio import DISCARD, KEYFRAME, Packet, StreamParameters
 
-from cinelog_download.children import refusals
-from cinelog_download.children.seams import LOOK, Seam, Seams, count_pictures
+from cinelog_download.children import decoding, refusals
+from cinelog_download.children.seams import LOOK, MOST_BYTES, Seam, Seams
 from cinelog_download.children.units import Stretch, Writer
 from cinelog_download.children.window import Entry, Window
 from cinelog_download.domain import pictures
-from cinelog_download.domain.cutting import Cut, CutPolicy, Seen, next_cut, no_cut_before
+from cinelog_download.domain.cutting import Cut, CutPolicy, Seen, next_cut, no_cut_before, surely_after
 
-_LONGEST_PRELUDE = 3000
-"""Packets without any keyframe, after which the first one is taken for one."""
+_LONGEST_PRELUDE, _LARGEST_PRELUDE = 3000, 64 << 20
+"""Packets without any keyframe, and their bytes, after which the first one is taken for one."""
 _ROLL_PACKETS = 4
 """Packets shown beyond a unit's end that a filter gets which looks at neighbours; two may be one frame."""
 _NOT_SEPARABLE = (
@@ -30,6 +30,7 @@ _NOT_SEPARABLE = (
 _NO_KEYFRAME = (
     "There is no keyframe for long: the source is not split there, so fewer encoders can work on it at once."
 )
+_NEVER = 1 << 62
 _LONG = 3
 """Of the wanted length: pictures that last longer than this are worth a word, if they stay together."""
 
@@ -66,6 +67,7 @@ class Picture:
         self._writer = writer
         self._window = Window(shape.folder)
         self._prelude: list[tuple[Packet, bool]] | None = []
+        self._prelude_bytes = 0
         self._keys: list[tuple[int, int]] = []
         self._forced: list[int] = []
         self._unit_start = 0
@@ -87,7 +89,7 @@ class Picture:
     def floor(self) -> int:
         """A time before which surely no further cut comes."""
         if self._cut is not None:
-            return self._cut.at
+            return surely_after(self._cut, self._unit_start, self._shape.policy)
         return no_cut_before(self._seen(ended=False), self._shape.policy) if self._keys else 0
 
     def add(self, packet: Packet, *, forced: bool = False) -> None:
@@ -99,6 +101,7 @@ class Picture:
             self._take(packet, forced)
             return
         self._prelude.append((packet, forced))
+        self._prelude_bytes += len(packet.data)
         self._find_zero(ended=False)
 
     def finish(self) -> None:
@@ -122,7 +125,8 @@ class Picture:
         """Drop what no decoder can show, and let the timeline begin with the first picture shown."""
         assert self._prelude is not None
         first = next((at for at, (one, _) in enumerate(self._prelude) if one.flags & KEYFRAME), None)
-        if first is None and (ended or len(self._prelude) > _LONGEST_PRELUDE):
+        full = len(self._prelude) > _LONGEST_PRELUDE or self._prelude_bytes > _LARGEST_PRELUDE
+        if first is None and (ended or full):
             first = 0
         if first is None:
             return
@@ -243,7 +247,7 @@ class Picture:
     def _is_proven(self, cut: Cut, *, ended: bool) -> bool | None:
         """Tell whether decoding can end and begin there; None while too little is there to tell."""
         first, (number, _) = self._unit_first, max(key for key in self._keys if key[1] <= cut.at)
-        key = self._packets(number, number + 1)[0] if number > first else None
+        key = self._window.run(number, number + 1)[0] if number > first else None
         doubts = self._seams.doubts(
             key, inside=cut.inside, packets=2 * (self._window.end - first), taken=self._window.end
         )
@@ -252,7 +256,9 @@ class Picture:
         stop = self._stop(cut.at)
         if not ended and self._window.end < stop + LOOK:
             return None
-        whole = self._packets(first, min(self._window.end, stop + LOOK))
+        whole = self._window.run(first, stop + LOOK)
+        if self._window.size_bytes(first, stop + LOOK) > MOST_BYTES:
+            return self._seams.leave_unproven(doubts)
         return self._seams.compare(
             Seam(at=cut.at, whole=whole, entry=number - first, stop=stop - first), doubts
         )
@@ -261,14 +267,11 @@ class Picture:
         if _NOT_SEPARABLE not in self.warnings:
             self.warnings.append(_NOT_SEPARABLE)
         first, *others = self._keys
-        left = [key for key in others if self._seams.may_begin_at(self._packets(key[0], key[0] + 1)[0])]
+        left = [key for key in others if self._seams.may_begin_at(self._window.run(key[0], key[0] + 1)[0])]
         self._keys = [first, *left]
         if self._seams.inside_refused:
             policy = msgspec.structs.replace(self._shape.policy, inside=False)
             self._shape = msgspec.structs.replace(self._shape, policy=policy)
-
-    def _packets(self, first: int, stop: int) -> list[Packet]:
-        return [packet for _, packet in self._window.packets(first, stop)]
 
     def _stop(self, end: int) -> int:
         """Return the number after the last packet in decode order that is shown before `end`."""
@@ -278,14 +281,22 @@ class Picture:
         )
 
     def _count(self, start: int, end: int, stop: int) -> int:
-        entries = [entry for _, entry in self._window.entries(self._unit_first, stop)]
-        count = sum(1 for entry in entries if entry.counts and start <= entry.pts < end)
-        if self._count_by_decoding is False:
-            return count
-        packets = self._packets(self._unit_first, stop)
-        shown = count_pictures(self._shape.parameters, packets, start, end)
-        self._count_by_decoding = shown != count or self._count_by_decoding is True
-        return shown
+        if self._count_by_decoding is None:
+            # Where pictures come as two packets the counts are far apart: the beginning of a long unit tells.
+            looked_at = self._window.within(self._unit_first, MOST_BYTES)
+            some, until = (stop, end) if looked_at >= stop else (looked_at, _NEVER)
+            shown = self._count_decoded(start, until, some)
+            self._count_by_decoding = shown != self._count_packets(start, until, some)
+        count = self._count_decoded if self._count_by_decoding else self._count_packets
+        return count(start, end, stop)
+
+    def _count_packets(self, start: int, end: int, stop: int) -> int:
+        entries = (entry for _, entry in self._window.entries(self._unit_first, stop))
+        return sum(1 for entry in entries if entry.counts and start <= entry.pts < end)
+
+    def _count_decoded(self, start: int, end: int, stop: int) -> int:
+        packets = self._window.run(self._unit_first, stop)
+        return decoding.count_pictures(self._shape.parameters, packets, start, end)
 
     # The result.
 
@@ -325,7 +336,7 @@ class Picture:
         """Return `stop`, or the number after what shows the pictures just after `end` too."""
         if not self._shape.rolls:
             return stop
-        shown = self._shown_in(end, 1 << 62)[:_ROLL_PACKETS]
+        shown = self._shown_in(end, _NEVER)[:_ROLL_PACKETS]
         return max(stop, self._stop(shown[-1] + 1)) if shown else stop
 
 

@@ -8,6 +8,7 @@ and some that follow are, as long as that costs little.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from heapq import nlargest
 
 from cinelog_common.contract.values import Value
 from cinelog_fastio import Packet, StreamParameters
@@ -22,6 +23,9 @@ SHARE = 16
 """Further ones only while not more than one in so many packets was decoded for that."""
 _FEW_PIXELS = 1 << 22
 """Of a picture: larger ones are decoded one way after the other, for each decoder holds many of them."""
+MOST_BYTES = 256 << 20
+"""Of packets that are decoded for one proof, and nothing is told meanwhile: a film of hours without a
+proven seam would look like a decoder that hangs. The usual unit of 4K at 200 Mbit/s is less."""
 LOOK = 8
 """Packets after a seam that are decoded both ways, and pictures before it: past any reordering."""
 INSIDE = "inside"
@@ -78,6 +82,16 @@ class Seams:
             if not (proofs := self._proven.get(kind, 0)) or (room and kind != INSIDE and proofs < PROOFS)
         )
 
+    def leave_unproven(self, doubts: frozenset[str]) -> bool:
+        """Judge kinds without decoding, where that would take too much; return whether they are clean.
+
+        What was proven before stays so. Any other is taken for one at which nothing can be cut: units
+        become longer by that, and every picture is still where it belongs.
+        """
+        unknown = {kind for kind in doubts if not self._proven.get(kind, 0)}
+        self._refused |= unknown
+        return not unknown
+
     def compare(self, seam: Seam, doubts: frozenset[str]) -> bool:
         """Decode both ways and remember what that says of the kinds in doubt; return whether it is clean."""
         self._decoded += 2 * len(seam.whole) - seam.entry
@@ -114,15 +128,9 @@ class Seams:
         return entry_kind(codec, key.data, extradata)
 
 
-def count_pictures(parameters: StreamParameters, packets: Sequence[Packet], start: int, end: int) -> int:
-    """Return how many pictures of [start, end) decoding yields."""
-    found = decoding.pictures(parameters, packets, since=end)
-    return sum(1 for pts in found if start <= pts < end)
-
-
 def _looked_at_from(seam: Seam) -> int:
-    before = sorted(one.pts for one in seam.whole if one.pts is not None and one.pts < seam.at)
-    return before[-LOOK] if len(before) >= LOOK else seam.at
+    before = nlargest(LOOK, (one.pts for one in seam.whole if one.pts is not None and one.pts < seam.at))
+    return before[-1] if len(before) >= LOOK else seam.at
 
 
 def _from(found: dict[int, bytes], seam: int) -> dict[int, bytes]:

@@ -2,8 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
-from typing import BinaryIO
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, overload
 
 import msgspec
 from cinelog_fastio import CARRIED, DISCARD, Packet
@@ -37,9 +39,12 @@ class Window:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._entries: list[Entry] = []
-        self._sizes: list[int] = []
+        # Where each packet's payload ends, counted from the first packet ever: eight bytes a packet.
+        self._ends = array("Q")
+        self._before = 0
         self._bytes = 0
         self._spool: BinaryIO | None = None
+        self._spool_end = 0
         self.first = 0
         self.kept: int | None = None
         """From here on nothing is forgotten, whatever is dropped."""
@@ -54,10 +59,9 @@ class Window:
         size = len(entry.packet.data)
         if self._bytes + size > MEMORY_BYTES:
             entry = self._spooled(entry)
-            size = 0
-        self._bytes += size
+        self._bytes += len(entry.packet.data)
         self._entries.append(entry)
-        self._sizes.append(size)
+        self._ends.append(self._end_of(self.end - 1) + size)
         return self.end - 1
 
     def entries(self, start: int, stop: int | None = None) -> Iterator[tuple[int, Entry]]:
@@ -68,8 +72,20 @@ class Window:
 
     def packets(self, start: int, stop: int) -> Iterator[tuple[Entry, Packet]]:
         """Yield entries with their whole packets."""
-        for _, entry in self.entries(start, stop):
-            yield entry, self._whole(entry)
+        for number, entry in self.entries(start, stop):
+            yield entry, self._whole(number, entry)
+
+    def run(self, start: int, stop: int) -> "Run":
+        """Return whole packets that are read only when they are asked for, each time anew."""
+        return Run(self, max(start, self.first), min(stop, self.end))
+
+    def size_bytes(self, start: int, stop: int) -> int:
+        """Return how much payload the packets from `start` to `stop` hold, wherever it lies."""
+        return self._end_of(min(stop, self.end)) - self._end_of(max(start, self.first))
+
+    def within(self, start: int, size_bytes: int) -> int:
+        """Return the number after the last packet from `start` on that fits, at least one, into so much."""
+        return max(start + 1, self.first + bisect_right(self._ends, self._end_of(start) + size_bytes))
 
     def drop_before(self, number: int) -> None:
         """Forget older packets."""
@@ -77,8 +93,9 @@ class Window:
         gone = number - self.first
         if gone <= 0:
             return
-        self._bytes -= sum(self._sizes[:gone])
-        del self._entries[:gone], self._sizes[:gone]
+        self._before = self._end_of(number)
+        self._bytes -= sum(len(entry.packet.data) for entry in self._entries[:gone])
+        del self._entries[:gone], self._ends[:gone]
         self.first = number
         if self._spool is not None and all(entry.spooled < 0 for entry in self._entries):
             self._spool.close()
@@ -89,22 +106,59 @@ class Window:
         self.kept = None
         self.drop_before(self.end)
 
+    def _end_of(self, number: int) -> int:
+        """Return where the payload before packet `number` ends."""
+        return self._ends[number - self.first - 1] if number > self.first else self._before
+
     def _spooled(self, entry: Entry) -> Entry:
         if self._spool is None:
             self._spool = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - lives as long as we do
-        offset = self._spool.seek(0, os.SEEK_END)
-        data = entry.packet.data
-        self._spool.write(len(data).to_bytes(4, "little") + data)
+            self._spool_end = 0
+        offset = self._spool_end
+        self._spool.write(entry.packet.data)
+        # Readers look at the file itself.
+        self._spool.flush()
+        self._spool_end += len(entry.packet.data)
         bare = msgspec.structs.replace(entry.packet, data=b"")
         return Entry(packet=bare, shown=entry.shown, spooled=offset)
 
-    def _whole(self, entry: Entry) -> Packet:
+    def _whole(self, number: int, entry: Entry) -> Packet:
         if entry.spooled < 0:
             return entry.packet
         assert self._spool is not None
-        self._spool.seek(entry.spooled)
-        size = int.from_bytes(self._spool.read(4), "little")
-        return msgspec.structs.replace(entry.packet, data=self._spool.read(size))
+        size = self._end_of(number + 1) - self._end_of(number)
+        # Seams are decoded by several threads at once: no place in the file may be shared.
+        data = os.pread(self._spool.fileno(), size, entry.spooled)
+        return msgspec.structs.replace(entry.packet, data=data)
+
+
+class Run(Sequence[Packet]):
+    """Packets of a window from `start` on and before `stop`, of which only one at a time is in memory.
+
+    The window must not forget them meanwhile; several threads may read at once.
+    """
+
+    def __init__(self, window: Window, start: int, stop: int) -> None:
+        self._window = window
+        self._start = start
+        self._stop = max(start, stop)
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    def __iter__(self) -> Iterator[Packet]:
+        return (packet for _, packet in self._window.packets(self._start, self._stop))
+
+    @overload
+    def __getitem__(self, at: int) -> Packet: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Run": ...
+    def __getitem__(self, at: int | slice) -> "Packet | Run":
+        numbers = range(self._start, self._stop)[at]
+        if isinstance(numbers, range):
+            assert numbers.step == 1
+            return Run(self._window, numbers.start, numbers.stop)
+        return next(iter(Run(self._window, numbers, numbers + 1)))
 
 
 def carried(packet: Packet, *, start: int, end: int) -> Packet:

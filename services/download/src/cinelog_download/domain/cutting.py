@@ -11,6 +11,7 @@ length is left whole. The first unit is short, so that encoding starts early, an
 so that all encoders end together.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -110,9 +111,19 @@ def no_cut_before(seen: Seen, policy: CutPolicy) -> int:
     """Return a time before which the unit in hand surely does not end, for what is cut along with it."""
     cut = next_cut(seen, policy)
     if cut is not None:
-        return cut.at
+        return surely_after(cut, seen.start, policy)
     want = wanted(seen.start, policy)
     return seen.known if seen.known - seen.start > want * LONGEST else seen.start
+
+
+def surely_after(cut: Cut, start: int, policy: CutPolicy) -> int:
+    """Return a time before which the unit does not end, even if decoding shows that it cannot end at `cut`.
+
+    In place of a cut that is near, an earlier one may come: at a keyframe that was less near, or inside
+    the group. Far away lie only keyframes that no other could compete with: what follows one of them
+    comes later.
+    """
+    return cut.at if cut.at - start > wanted(start, policy) * LONGEST else start
 
 
 def planned_units(keys: Sequence[int], policy: CutPolicy) -> int | None:
@@ -127,10 +138,14 @@ def planned_units(keys: Sequence[int], policy: CutPolicy) -> int | None:
         return -(-policy.end // policy.target)
     units, start = 1, 0
     while True:
+        following = bisect_right(keys, start)
+        # One beyond all candidates is enough, else hours of nothing but keyframes would be gone through
+        # for each unit: if even that one leaves too little of the film, those after it do, too.
+        beyond = bisect_right(keys, start + LONGEST * wanted(start, policy), lo=following)
         seen = Seen(
             start=start,
-            key=max((key for key in keys if key <= start), default=keys[0]),
-            keys=tuple(key for key in keys if key > start),
+            key=keys[max(0, following - 1)],
+            keys=keys[following : beyond + 1],
             known=policy.end,
             ended=True,
         )
