@@ -1,19 +1,35 @@
 """A device stops working in the middle of a film: what was watched stays, the result is of one piece."""
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 from cinelog.settings import StandaloneSettings
 from cinelog_common.cmaf.hlsparsing import parse_playlist
 from cinelog_common.cmaf.hlsvalidation import validate
 from cinelog_common.contract.status import JobStatus
 from cinelog_common.contract.values import Options
-from cinelog_testkit.devices import UNITS_BEFORE_IT_BREAKS, Device, HangingDevice, device_node, plug_in, show
+from cinelog_testkit.corpus.films import Film as DeepFilm
+from cinelog_testkit.corpus.films import write_film
+from cinelog_testkit.devices import (
+    POOL,
+    UNITS_BEFORE_IT_BREAKS,
+    Device,
+    HangingDevice,
+    device_node,
+    plug_in,
+    show,
+)
 from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.hanging_encoder import HUNG_ENV
 from cinelog_testkit.viewing import Viewing, view, view_hls
 from cinelog_testkit.waiting import within
+from cinelog_transcode import main
+from cinelog_transcode.domain.proof import Proof
+from msgspec.structs import replace
 
 OPTIONS = Options(preset="ultrafast", segment_s=1.0, title="film", profile="ladder")
 
@@ -23,12 +39,14 @@ def film(tmp_path: Path) -> Path:
     return make_film(tmp_path / "film.mp4", Film(frames=175, size=(512, 490)))
 
 
-def convert(film: Path, data: Path, *, found: bool = False, hardware: bool = True) -> JobStatus:
+def convert(
+    film: Path, data: Path, *, found: bool = False, hardware: bool = True, options: Options = OPTIONS
+) -> JobStatus:
     settings = StandaloneSettings(data=data, allow_private_sources=True, hardware=hardware)
 
     async def work() -> JobStatus:
         async with device_node(settings, found=found) as it:
-            return await it.convert(film, OPTIONS)
+            return await it.convert(film, options)
 
     return within(work(), deadline_s=150)
 
@@ -118,3 +136,58 @@ def test_the_first_job_of_a_node_finds_the_device_that_is_here(
     assert status.state == "completed", status.error
     assert Device.made == units
     assert view(next((tmp_path / "data").rglob("output/video.mp4"))).numbers == view(film).numbers
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    film = DeepFilm(
+        frames=48,
+        codec="libx265",
+        options={"x265-params": "log-level=none"},
+        pixel_format="yuv420p10le",
+        voices=(),
+    )
+    return write_film(tmp_path / "deep.mp4", film)
+
+
+@pytest.fixture
+def of_8_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device whose HEVC encoder was proven, but not with 10 bit."""
+    plug_in(monkeypatch)
+    others = main.prove
+
+    async def proven(tables: Any) -> AsyncIterator[Proof]:
+        if tables[0].pool == POOL:
+            proof = Proof(encoder="hevc_nvenc", codec="hevc", pool=POOL, usable=True, version="13.0")
+            yield replace(proof, no_ten_bit="it does not open")
+            return
+        async for proof in others(tables):
+            yield proof
+
+    monkeypatch.setattr(main, "prove", proven)
+
+
+@pytest.mark.usefixtures("of_8_bit")
+def test_a_device_of_8_bit_is_given_no_10_bit_and_the_film_keeps_its_depth(
+    deep: Path, tmp_path: Path
+) -> None:
+    status = convert(deep, tmp_path / "data", options=replace(OPTIONS, codec="hevc", profile="web"))
+
+    assert status.state == "completed", status.error
+    assert Device.made == 0
+    with av.open(str(next((tmp_path / "data").rglob("output/video.mp4")))) as container:
+        pictures = list(container.decode(video=0))
+    assert [picture.format.name for picture in pictures] == ["yuv420p10le"] * 48
+
+
+@pytest.mark.usefixtures("of_8_bit")
+def test_a_device_of_8_bit_that_is_required_for_10_bit_is_refused_by_name(deep: Path, tmp_path: Path) -> None:
+    wish = replace(OPTIONS, codec="hevc", profile="web", hardware="require")
+
+    status = convert(deep, tmp_path / "data", options=wish)
+
+    assert status.state == "failed"
+    assert status.error is not None
+    assert status.error.category == "encoder_unavailable"
+    assert "10 bit" in status.error.message
+    assert Device.made == 0

@@ -13,6 +13,7 @@ from cinelog_transcode.adapters.beats import LogHeartbeats
 from cinelog_transcode.adapters.encoder import ChildEncoder, ChildQualityMeter, ChildSettings
 from cinelog_transcode.adapters.machine import available_cores
 from cinelog_transcode.adapters.proofs import ProofBook
+from cinelog_transcode.adapters.proven import ProvenEncoder, ProvenMeter
 from cinelog_transcode.adapters.scratch import sweep
 from cinelog_transcode.adapters.sessions import LimitedEncoder, LimitedMeter, Sessions
 from cinelog_transcode.adapters.units import ObjectUnitStore
@@ -154,11 +155,13 @@ class TranscodeService:
         settings, platform = self._settings, self._platform
         # The processor refuses no session: there a refusal is about what was asked for.
         limited = settings.pool != "cpu"
+        encoder = LimitedEncoder(self._encoder, self._sessions) if limited else self._encoder
+        meter = LimitedMeter(self._meter, self._sessions) if limited else self._meter
         return Handlers(
             Workshop(
                 units=ObjectUnitStore(platform.objects),
-                encoder=LimitedEncoder(self._encoder, self._sessions) if limited else self._encoder,
-                meter=LimitedMeter(self._meter, self._sessions) if limited else self._meter,
+                encoder=ProvenEncoder(encoder, self._book),
+                meter=ProvenMeter(meter, self._book),
                 proofs=self._book,
                 announcer=platform.announcer(SERVICE),
                 clock=platform.clock,

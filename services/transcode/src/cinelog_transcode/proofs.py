@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Self
 
 import msgspec
 from cinelog_common.children import Child, ChildDiedError
 
 from cinelog_transcode.domain.decoders import DecoderCandidate, DecoderProof, candidates
-from cinelog_transcode.domain.proof import Proof
+from cinelog_transcode.domain.encoders import has_b_frames
+from cinelog_transcode.domain.proof import NO_B_FRAMES, TEN_BIT_CODECS, Proof, Trial
 from cinelog_transcode.domain.tables import CODEC_ENV, TABLES, EncoderTable, tables_of_pool
 
 PROVER = "cinelog_transcode.children.prover"
@@ -52,27 +55,59 @@ async def prove(
     tables: Sequence[EncoderTable], *, module: str = PROVER, deadline_s: float = PROOF_DEADLINE_S
 ) -> AsyncIterator[Proof]:
     """Yield a proof of each encoder, in order. One that crashes or hangs takes no other with it."""
-    rest = list(tables)
-    while rest:
-        async with await Child.start(module, env=CODEC_ENV) as child:
-            await child.send(msgspec.msgpack.encode([table.name for table in rest]))
-            while rest:
-                try:
-                    async with asyncio.timeout(deadline_s):
-                        proof = msgspec.msgpack.decode(await child.receive(), type=Proof)
-                except TimeoutError:
-                    proof = _unusable(rest[0], f"it did not encode a frame within {deadline_s:.0f} s")
-                except ChildDiedError as error:
-                    how = error.signal_name or f"exit code {error.exit_code}"
-                    proof = _unusable(rest[0], f"it ended its process ({how})")
-                else:
-                    rest.pop(0)
-                    yield proof
-                    continue
-                rest.pop(0)
-                yield proof
-                break
+    async with _Prover(module, deadline_s) as prover:
+        for table in tables:
+            yield await _proof(prover, table)
 
 
-def _unusable(table: EncoderTable, reason: str) -> Proof:
-    return Proof(encoder=table.name, codec=table.codec, pool=table.pool, usable=False, reason=reason)
+async def _proof(prover: "_Prover", table: EncoderTable) -> Proof:
+    """Try the encoder as its table has it, then without B-frames, and what worked again with 10 bit."""
+    proof = await prover.tried(table, Trial(encoder=table.name))
+    # One that hangs would only do so again.
+    if not proof.usable and has_b_frames(table) and proof.seconds < prover.deadline_s:
+        plain = await prover.tried(table, Trial(encoder=table.name, version=NO_B_FRAMES))
+        # If neither works, why the usual way does not is what counts.
+        proof = plain if plain.usable else proof
+    if not proof.usable or table.codec not in TEN_BIT_CODECS:
+        return proof
+    deep = await prover.tried(table, Trial(encoder=table.name, depth=10, version=proof.version))
+    return msgspec.structs.replace(proof, no_ten_bit=deep.reason, seconds=proof.seconds + deep.seconds)
+
+
+class _Prover:
+    """A child that tries encoders, started anew after one has ended or hung it."""
+
+    def __init__(self, module: str, deadline_s: float) -> None:
+        self.deadline_s = deadline_s
+        self._module = module
+        self._child: Child | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    async def tried(self, table: EncoderTable, trial: Trial) -> Proof:
+        """Return what became of one trial."""
+        unusable = Proof(encoder=table.name, codec=table.codec, pool=table.pool, usable=False)
+        if self._child is None:
+            self._child = await Child.start(self._module, env=CODEC_ENV)
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                await self._child.send(msgspec.msgpack.encode(trial))
+                return msgspec.msgpack.decode(await self._child.receive(), type=Proof)
+        except TimeoutError:
+            reason, seconds = f"it did not encode a frame within {self.deadline_s:.0f} s", self.deadline_s
+        except ChildDiedError as error:
+            how = error.signal_name or f"exit code {error.exit_code}"
+            reason, seconds = f"it ended its process ({how})", 0.0
+        await self._end()
+        return msgspec.structs.replace(unusable, reason=reason, seconds=seconds)
+
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.kill()

@@ -185,12 +185,12 @@ def test_an_encoder_that_crashes_or_hangs_hides_no_other(modules: Path) -> None:
         "from cinelog_common.child_channel import serve\n"
         "from cinelog_transcode.domain.proof import Proof\n"
         "def handle(frame, send):\n"
-        "    for name in msgspec.msgpack.decode(frame):\n"
-        "        if name == 'libx264':\n"
-        "            os.kill(os.getpid(), signal.SIGSEGV)\n"
-        "        if name == 'libsvtav1':\n"
-        "            time.sleep(3600)\n"
-        "        send(msgspec.msgpack.encode(Proof(encoder=name, codec='', pool='cpu', usable=True)))\n"
+        "    name = msgspec.msgpack.decode(frame)['encoder']\n"
+        "    if name == 'libx264':\n"
+        "        os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    if name == 'libsvtav1':\n"
+        "        time.sleep(3600)\n"
+        "    send(msgspec.msgpack.encode(Proof(encoder=name, codec='', pool='cpu', usable=True)))\n"
         "serve(handle)\n"
     )
 

@@ -101,6 +101,8 @@ class EncoderProof(Value, frozen=True, kw_only=True):
     encoder: str
     codec: str
     version: str
+    ten_bit: bool = True
+    """Whether it also encoded one of 10 bit; workers that do not say so were never asked."""
 
 
 class WorkerBeat(Value, frozen=True, kw_only=True):

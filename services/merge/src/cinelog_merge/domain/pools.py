@@ -16,6 +16,8 @@ class Pool(Value, frozen=True, kw_only=True):
     """What the pool may scale to; more than zero makes it eligible even while nobody is there."""
     encoders: dict[str, str] = {}
     """Proven encoders and their versions."""
+    shallow: frozenset[str] = frozenset()
+    """Those of them that some worker proved for 8 bit only: 10-bit work might reach that one."""
 
     @property
     def eligible(self) -> bool:
@@ -49,6 +51,7 @@ def view(
     """
     slots = dict.fromkeys(declared, 0)
     encoders: dict[str, dict[str, str]] = {name: {} for name in declared}
+    shallow: dict[str, set[str]] = {}
     active = 0
     for beat in beats:
         if now_ms - beat.at_ms > silence_ms:
@@ -58,8 +61,15 @@ def view(
             slots[beat.pool] = slots.get(beat.pool, 0) + beat.slots
             proven = encoders.setdefault(beat.pool, {})
             proven.update({proof.encoder: proof.version for proof in beat.encoders})
+            weak = shallow.setdefault(beat.pool, set())
+            weak.update(proof.encoder for proof in beat.encoders if not proof.ten_bit)
     pools = {
-        name: Pool(live_slots=live, max_slots=declared.get(name, 0), encoders=encoders[name])
+        name: Pool(
+            live_slots=live,
+            max_slots=declared.get(name, 0),
+            encoders=encoders[name],
+            shallow=frozenset(shallow.get(name, ())),
+        )
         for name, live in slots.items()
     }
     return Pools(pools=pools, active_jobs=max(1, active))

@@ -40,11 +40,14 @@ def choose_recipe(settled: Settled, video: VideoInfo, pools: Pools) -> Chosen | 
             message="The source does not say how large its picture is, or how its time counts.",
             action="Get the file again from where it came from; this copy is not whole.",
         )
-    family, warnings = _family(settled, pools)
+    pixel_format = _pixel_format(settled.codec, video)
+    deep = pixel_format != "yuv420p"
+    family, warnings = _family(settled, pools, deep=deep)
     if family is None:
+        depth = " of 10 bit" if deep else ""
         return Failure(
             category=Category.ENCODER_UNAVAILABLE,
-            message=f"No worker has proven a hardware encoder for {settled.codec}.",
+            message=f"No worker has proven a hardware encoder for {settled.codec}{depth}.",
             action="Run `cinelog doctor` on the worker, or set hardware to auto.",
         )
     encoder = ENCODERS[family, settled.codec]
@@ -57,7 +60,7 @@ def choose_recipe(settled: Settled, video: VideoInfo, pools: Pools) -> Chosen | 
         version=pools.pools.get(family, Pool()).encoders.get(encoder, ""),
         codec=settled.codec,
         preset=settled.preset,
-        pixel_format=_pixel_format(settled.codec, video),
+        pixel_format=pixel_format,
         time_base=video.time_base,
         frame_rate=rate,
         renditions=_renditions(settled, video, rate),
@@ -75,7 +78,7 @@ def choose_recipe(settled: Settled, video: VideoInfo, pools: Pools) -> Chosen | 
     return Chosen(recipe=recipe, warnings=warnings)
 
 
-def _family(settled: Settled, pools: Pools) -> tuple[str | None, tuple[str, ...]]:
+def _family(settled: Settled, pools: Pools, *, deep: bool) -> tuple[str | None, tuple[str, ...]]:
     if settled.hardware == "never":
         return "cpu", ()
     wanted = (settled.vendor,) if settled.vendor else VENDOR_POOLS
@@ -87,6 +90,7 @@ def _family(settled: Settled, pools: Pools) -> tuple[str | None, tuple[str, ...]
             and pool is not None
             and pool.eligible
             and (not pool.live_slots or encoder in pool.encoders)
+            and not (deep and encoder in pool.shallow)
         ):
             return vendor, ()
     if settled.hardware == "require":

@@ -78,3 +78,20 @@ def test_the_order_of_heartbeats_does_not_matter(beats: list[WorkerBeat]) -> Non
     straight = view(sorted(beats, key=lambda beat: beat.worker), declared={"cpu": 1}, now_ms=0)
 
     assert view(beats, declared={"cpu": 1}, now_ms=0) == straight
+
+
+def test_an_encoder_is_shallow_if_any_worker_of_its_pool_has_it_so() -> None:
+    def proof(*, ten_bit: bool) -> EncoderProof:
+        return EncoderProof(encoder="hevc_nvenc", codec="hevc", version="13", ten_bit=ten_bit)
+
+    def beat(worker: str, *, ten_bit: bool, at_ms: int = 0) -> WorkerBeat:
+        proofs = (proof(ten_bit=ten_bit),)
+        return WorkerBeat(
+            worker=worker, role="transcode", at_ms=at_ms, pool="nvidia", slots=1, encoders=proofs
+        )
+
+    mixed = [beat("a", ten_bit=False), beat("b", ten_bit=True)]
+    silent = [beat("a", ten_bit=False, at_ms=-99_000), beat("b", ten_bit=True)]
+
+    assert view(mixed, declared={}, now_ms=0).pools["nvidia"].shallow == {"hevc_nvenc"}
+    assert view(silent, declared={}, now_ms=0).pools["nvidia"].shallow == frozenset()

@@ -155,6 +155,20 @@ def test_hardware_that_is_required_and_not_there_is_a_failure(options: dict[str,
     assert made.action
 
 
+def test_a_device_that_was_proven_for_8_bit_only_is_given_no_10_bit() -> None:
+    deep = replace(FILM, bit_depth=10, pixel_format="yuv420p10le")
+    weak = pools(
+        nvidia=Pool(live_slots=1, encoders={"hevc_nvenc": "13"}, shallow=frozenset({"hevc_nvenc"})),
+    )
+
+    required = choose_recipe(settle(Options(codec="hevc", hardware="require")), deep, weak)
+
+    assert chosen(pools=weak, codec="hevc").recipe.family == "nvidia"
+    assert chosen(deep, weak, codec="hevc").recipe.family == "cpu"
+    assert isinstance(required, Failure)
+    assert "10 bit" in required.message
+
+
 def test_a_vendor_that_was_only_wished_for_is_replaced_with_a_warning() -> None:
     made = chosen(vendor="amd")
 

@@ -50,5 +50,7 @@ class ProofBook:
         log = logger.bind(action="encoder.proven" if proof.usable else "encoder.unusable")
         if proof.usable:
             log.debug("{} {} works ({:.2f} s)", proof.encoder, proof.version, proof.seconds)
+            if proof.no_ten_bit:
+                log.info("{} cannot encode 10 bit: {}", proof.encoder, proof.no_ten_bit)
         else:
             log.log("DEBUG" if self._quiet else "INFO", "{} cannot be used: {}", proof.encoder, proof.reason)

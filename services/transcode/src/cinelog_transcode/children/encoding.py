@@ -19,6 +19,7 @@ from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_transcode.domain.colours import colours_of, tone_maps
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.mastering import mastering_of
+from cinelog_transcode.domain.proof import NO_B_FRAMES
 from cinelog_transcode.domain.tables import table_of
 
 _STATS = struct.Struct("<8xQ")
@@ -147,11 +148,12 @@ class RenditionEncoder:
         return parameter_hash(init)
 
     def version(self, packet: bytes) -> str:
-        """Return libavcodec's version and, where its first packet tells, the encoder's own."""
+        """Return the versions of libavcodec and, if its first packet tells, of the encoder; its limits."""
         major, minor, micro = av.library_versions["libavcodec"]
         mark = table_of(self._name).maker_mark
         own = re.search(mark.encode(), packet) if mark else None
-        return f"lavc{major}.{minor}.{micro}" + (f"-{own[1].decode()}" if own else "")
+        told = f"lavc{major}.{minor}.{micro}" + (f"-{own[1].decode()}" if own else "")
+        return told + (NO_B_FRAMES if self._recipe.version.endswith(NO_B_FRAMES) else "")
 
     def _packets(self, frame: VideoFrame | None) -> Iterator[EncodedPacket]:
         try:

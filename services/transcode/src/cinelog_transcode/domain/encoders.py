@@ -4,6 +4,8 @@ import string
 
 from cinelog_common.contract.values import Recipe, Rendition, Value
 
+from cinelog_transcode.domain.levels import held
+from cinelog_transcode.domain.proof import NO_B_FRAMES
 from cinelog_transcode.domain.tables import EncoderTable, table_of
 
 KEYFRAME_INTERVAL = 250
@@ -57,7 +59,10 @@ def opening_options(recipe: Recipe, rendition: Rendition, threads: int) -> Openi
     threads = max(1, min(threads, rendition.height // _ROWS))
     wish = _wish(recipe, rendition, table, threads)
     values = {name: getattr(wish, name) for name in Wish.__struct_fields__}
-    options = _filled(table.options, values)
+    templates = table.options
+    if recipe.version.endswith(NO_B_FRAMES):
+        templates = _without_b_frames(templates)
+    options = _filled(templates, values)
     parameters = [_fill(template, values) for template in table.parameters]
     joined = ":".join(parameter for parameter in parameters if parameter is not None)
     if joined:
@@ -69,7 +74,19 @@ def opening_options(recipe: Recipe, rendition: Rendition, threads: int) -> Openi
     )
 
 
+def has_b_frames(table: EncoderTable) -> bool:
+    """Tell whether the table asks for B-frames, which not every device of its vendor can make."""
+    return table.options.get("bf", "0") != "0"
+
+
+def _without_b_frames(templates: dict[str, str]) -> dict[str, str]:
+    # 0 and not nothing: left to itself, an encoder's preset brings its own.
+    plain = {name: text for name, text in templates.items() if name != "b_ref_mode"}
+    return {**plain, "bf": "0"} if "bf" in plain else plain
+
+
 def _wish(recipe: Recipe, rendition: Rendition, table: EncoderTable, threads: int) -> Wish:
+    rendition = held(recipe, rendition)
     rate = rendition.max_rate_k * 1000 or None
     deep = recipe.pixel_format.endswith("10le")
     worst = 63 if recipe.codec in {"av1", "vp9"} else 51

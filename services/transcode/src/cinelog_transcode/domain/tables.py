@@ -152,7 +152,7 @@ _ALL = (
         pool="cpu",
         presets=SVTAV1_PRESETS,
         options={"preset": "{preset}", "crf": "{crf}", **_CAP, **_GOP},
-        parameters=("lp={threads}", "irefresh-type=2"),
+        parameters=("lp={threads}", "irefresh-type=2", "level={level_tenths}"),
         parameters_option="svtav1-params",
     ),
     EncoderTable(
@@ -160,7 +160,8 @@ _ALL = (
         codec="vp9",
         pool="cpu",
         presets=VPX_PRESETS,
-        # With crf, `b` is the ceiling of constrained quality.
+        # With crf, `b` is the ceiling of constrained quality. No `level`: libvpx gives up where pictures
+        # come closer together for a moment than the level has it, as they do at a variable rate.
         options={
             "deadline": "good",
             "cpu-used": "{preset}",
