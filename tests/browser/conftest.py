@@ -45,8 +45,8 @@ class Browser:
 
         self.do(launch)
 
-    def new_page(self) -> Any:
-        return self.do(self._browser.new_page)
+    def new_page(self, **options: Any) -> Any:
+        return self.do(lambda: self._browser.new_page(**options))
 
     def close(self) -> None:
         self.do(self._stack.close)
@@ -64,9 +64,9 @@ def chromium() -> Iterator[Browser]:
 class Player:
     """A page with one video, and everything that the browser complains about."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, **options: Any) -> None:
         self._browser = browser
-        self._page = browser.new_page()
+        self._page = browser.new_page(**options)
         self.complaints: list[str] = []
         self._browser.do(self._listen)
 
@@ -92,8 +92,9 @@ class Player:
         """Return what `function` returns for `argument`, in the page."""
         return self._browser.do(lambda: self._page.evaluate(function, argument))
 
-    def play(self, *, speed: float = 1.0) -> None:
-        self.ask(f"(v.muted = true, v.playbackRate = {speed}, v.play().catch(() => {{}}), true)")
+    def play(self, *, speed: float = 1.0, muted: bool = True) -> None:
+        silence = str(muted).lower()
+        self.ask(f"(v.muted = {silence}, v.playbackRate = {speed}, v.play().catch(() => {{}}), true)")
 
     def ask(self, expression: str) -> Any:
         """Return what `expression` says of the video `v`."""
@@ -114,6 +115,14 @@ class Player:
 @pytest.fixture
 def player(chromium: Browser) -> Iterator[Player]:
     player = Player(chromium)
+    yield player
+    player.close()
+
+
+@pytest.fixture
+def listener(chromium: Browser) -> Iterator[Player]:
+    """A player whose page may run what `listening` adds, which the gateway's policy forbids."""
+    player = Player(chromium, bypass_csp=True)
     yield player
     player.close()
 

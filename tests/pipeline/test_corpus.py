@@ -7,8 +7,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from cinelog_common.errors import Category
-from cinelog_testkit.corpus.damages import HOSTILE
 from cinelog_testkit.corpus.painting import error_between
 from cinelog_testkit.corpus.results import Corpus
 from cinelog_testkit.corpus.sources import PICTURES, SOUNDS
@@ -36,7 +34,6 @@ OTHERS = tuple(
     name for name in WISHES if name.endswith((" as hevc", " as hls", " as ladder", " as webm", " as av1"))
 )
 AT_FIELD_RATE = tuple(name for name in WISHES if name.endswith(" at field rate"))
-SALVAGED = tuple(name for name in WISHES if name.endswith(" salvaged"))
 TONE_MAPPED = frozenset({"hdr10.mp4"})
 OTHER_SIZE = frozenset({"parameter-change.ts"})
 SPLICED = frozenset({"spliced.ts"})
@@ -238,87 +235,3 @@ def test_a_film_is_called_as_its_tags_say(corpus: Corpus, name: str) -> None:
     with av.open(str(path)) as container:
         assert container.metadata["title"] == "A fine film"
         assert container.metadata["artist"] == "Nobody"
-
-
-# What is broken.
-
-REFUSED: dict[str, tuple[Category, str]] = {
-    "truncated.mp4": (Category.DAMAGED, "cut off after"),
-    "truncated-index.mp4": (Category.DAMAGED, "cut off after"),
-    "truncated-fragments.mp4": (Category.DAMAGED, "bytes are missing"),
-    "truncated.mkv": (Category.DAMAGED, "cut off after"),
-    "truncated.avi": (Category.DAMAGED, "cut off after"),
-    "flipped.mp4": (Category.DAMAGED, " s to "),
-    "flipped.mkv": (Category.DAMAGED, " s to "),
-    "flipped.avi": (Category.DAMAGED, " s to "),
-    "flipped-much.mp4": (Category.DAMAGED, " s to "),
-    "lying-sizes.mp4": (Category.DAMAGED, "can be decoded"),
-    "lying-count.mp4": (Category.DAMAGED, "index"),
-    "huge-picture.avi": (Category.LIMIT_EXCEEDED, "65500 × 65500 pixels a picture"),
-    "no-durations.mp4": (Category.DAMAGED, "of 4.0 s"),
-    "page-called.mp4": (Category.NOT_MEDIA, "no video or sound"),
-    "empty.mp4": (Category.NOT_MEDIA, "zero bytes"),
-    "zeros.mkv": (Category.NOT_MEDIA, "no video or sound"),
-    "text.txt": (Category.NOT_MEDIA, "no video or sound"),
-}
-MENDED: dict[str, str] = {
-    "truncated.ts": "middle of a packet",
-    "flipped.ts": "damaged",
-    "backwards.ts": "ran backwards",
-    "overlapping.ts": "with the time of another one",
-    "zero-durations.mkv": "with the time of another one",
-    "lying-matroska.mkv": "",
-    "lying-entry.mp4": "",
-    "missing-stamps.ts": "",
-    "no-times.h264": "",
-    "lying-duration.mp4": "",
-    "lying-size-of-picture.mp4": "",
-    "matroska-called.mp4": "",
-    "mp4-called.webm": "",
-}
-
-
-def test_every_broken_kind_has_its_end() -> None:
-    assert {*REFUSED, *MENDED} == set(HOSTILE)
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_broken_is_refused_in_one_clear_sentence(corpus: Corpus, name: str) -> None:
-    category, words = REFUSED[name]
-
-    status = corpus.status(name)
-
-    assert status.state == "failed"
-    assert status.error is not None
-    assert status.error.category == category
-    assert words in status.error.message
-    assert status.error.action
-    assert "Error" not in status.error.message
-    assert corpus.files(name) == []
-
-
-@pytest.mark.parametrize("name", MENDED)
-def test_what_can_be_mended_is_and_says_what_was_wrong(corpus: Corpus, name: str) -> None:
-    result = pictures_of(corpus.result(name))
-
-    numbers = [picture.number for picture in result]
-    assert numbers[:16] == list(range(16))
-    known = [number for number in numbers if number is not None]
-    assert name.startswith("flipped") or known == sorted(set(known))
-    assert any(MENDED[name] in warning for warning in corpus.status(name).warnings) or not MENDED[name]
-
-
-@pytest.mark.parametrize("name", SALVAGED)
-def test_what_can_be_shown_of_it_is_delivered_where_that_was_asked_for(corpus: Corpus, name: str) -> None:
-    result = pictures_of(corpus.result(name))
-
-    assert [picture.number for picture in result][:40] == list(range(40))
-    said = corpus.status(name).warnings
-    assert any(word in warning for warning in said for word in ("damaged", "breaks off")), said
-    assert name.startswith("truncated") or result[-1].number == 95
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_no_source_leaves_a_traceback(corpus: Corpus, name: str) -> None:
-    assert corpus.status(name).state in {"completed", "failed"}
-    assert not [line for line in corpus.log if "Traceback" in line]

@@ -10,6 +10,7 @@ APT_PACKAGES = {
     "mvn": "maven",
     "kcat": "kcat",
     "chromium": "chromium",
+    "ffplay": "ffmpeg",
 }
 """Program -> Debian package. Go is not among them: Debian's is too old, and PyPI has a wheel of it."""
 
@@ -33,6 +34,11 @@ def chromium_path() -> str:
     return _path("Chromium", "CINELOG_TEST_CHROMIUM", ("chromium", "chromium-browser", "google-chrome"))
 
 
+def ffplay_path() -> str:
+    """Return the path of ffplay, or end the test."""
+    return _path("ffplay", "CINELOG_TEST_FFPLAY", ("ffplay",))
+
+
 def _path(what: str, variable: str, names: tuple[str, ...]) -> str:
     try:
         return _find(what, variable, names)
@@ -44,4 +50,5 @@ def _find(what: str, variable: str, names: tuple[str, ...]) -> str:
     for name in (os.environ.get(variable, ""), *names):
         if name and (found := shutil.which(name)) is not None:
             return found
-    raise UnavailableError(f"no {what}: install the Debian package {names[0]} or set {variable}")
+    package = APT_PACKAGES[names[0]]
+    raise UnavailableError(f"no {what}: install the Debian package {package} or set {variable}")
