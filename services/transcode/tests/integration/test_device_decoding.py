@@ -9,7 +9,8 @@ import pytest
 from cinelog_transcode.children import decodeprover, decoding
 from cinelog_transcode.children.decodeprover import prove_decoder
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions, DeviceRefusedError
-from cinelog_transcode.children.units import DamagedError, encode_unit
+from cinelog_transcode.children.units import encode_unit
+from cinelog_transcode.children.working import DamagedError
 from cinelog_transcode.domain.decoders import CODECS, DecoderCandidate
 from cinelog_transcode.domain.tasks import EncodeTask, UnitReport
 from cinelog_transcode.proofs import prove_decoders

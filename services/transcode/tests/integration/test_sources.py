@@ -12,7 +12,8 @@ from av.video.frame import VideoFrame
 from cinelog_fastio import DISCARD, KEYFRAME, Packet
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.children.pictures import PictureGraph, Shape, Weave
-from cinelog_transcode.children.units import DamagedError, encode_unit
+from cinelog_transcode.children.units import encode_unit
+from cinelog_transcode.children.working import DamagedError
 from cinelog_transcode.domain.tasks import EncodeTask
 
 CFR = tuple(range(0, 60 * 512, 512))

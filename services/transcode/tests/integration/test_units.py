@@ -10,8 +10,10 @@ from cinelog_common.contract.values import Rendition
 from cinelog_common.errors import Category
 from cinelog_fastio import BundleReader
 from cinelog_transcode.children.decoding import BundleDecoder
-from cinelog_transcode.children.units import DamagedError, encode_unit
+from cinelog_transcode.children.units import encode_unit
+from cinelog_transcode.children.working import DamagedError
 from cinelog_transcode.domain.tasks import EncodeTask
+from msgspec.structs import replace
 
 CFR = tuple(range(0, 100 * 512, 512))
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=25:min-keyint=25:scenecut=0:bframes=3:b-adapt=0"}
@@ -189,6 +191,44 @@ def test_a_unit_that_shows_fewer_frames_than_promised_is_damaged(studio: Any, tm
         encode_unit(task(tmp_path, bundle, studio.recipe(footage)), silent)
 
     assert caught.value.category == Category.DAMAGED
+
+
+@pytest.mark.parametrize("kept_bytes", [0.02, 0.5], ids=["nothing left", "half left"])
+def test_what_is_shown_of_damage_does_not_depend_on_threads(
+    studio: Any, tmp_path: Path, kept_bytes: float
+) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:30], size=(640, 360), options={"x264-params": "bframes=2"}))
+    packets = [
+        replace(packet, data=packet.data[: max(8, int(len(packet.data) * kept_bytes))])
+        if number in {9, 27, 29}
+        else packet
+        for number, packet in enumerate(footage.packets)
+    ]
+    torn = replace(footage, packets=tuple(packets))
+    bundle = studio.bundle(tmp_path / "b", torn, studio.cut(start=0, end=30 * 512))
+    recipe, found = studio.recipe(footage), []
+
+    for threads in (1, 2, 3, 5, 8):
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        report = encode_unit(task(folder, bundle, recipe, threads=threads, salvage=True), silent)
+        shown = studio.play_report(folder, report.renditions[0])
+        found.append((report.frames, report.warnings, shown.pts, shown.numbers()))
+
+    assert found == found[:1] * 5
+    assert found[0][1]
+
+
+def test_pictures_that_are_lost_are_named_by_their_times(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:25], options={"x264-params": "bframes=0:keyint=1"}))
+    torn = replace(footage.packets[10], data=b"\0\0\0\1\x09\x10")
+    packets = (*footage.packets[:10], torn, *footage.packets[11:])
+    bundle = studio.bundle(
+        tmp_path / "b", replace(footage, packets=packets), studio.cut(start=0, end=25 * 512)
+    )
+
+    with pytest.raises(DamagedError, match=r"25 frames, but 24 .* damaged at 0\.40 s"):
+        encode_unit(task(tmp_path, bundle, studio.recipe(footage)), silent)
 
 
 def test_a_flipped_bit_in_the_bundle_is_damage(studio: Any, tmp_path: Path) -> None:

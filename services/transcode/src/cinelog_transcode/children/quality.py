@@ -21,7 +21,7 @@ from cinelog_transcode.children.encoding import RenditionEncoder
 from cinelog_transcode.children.pictures import PictureGraph, Shape, weave_of
 from cinelog_transcode.children.sampling import UnitSample
 from cinelog_transcode.children.tones import tone_table
-from cinelog_transcode.children.units import DamagedError
+from cinelog_transcode.children.working import DamagedError
 from cinelog_transcode.domain.colours import colours_of
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.quality import LOOKED_AHEAD, shares
