@@ -85,7 +85,6 @@ def test_the_command_and_the_native_kernel_are_there(wheels: dict[str, zipfile.Z
 
     assert b"cinelog = cinelog.main:main" in wheels["cinelog"].read(commands)
     assert {Path(each).name.split(".")[0] for each in kernel} >= {
-        "appender",
         "files",
         "hashing",
         "nal",

@@ -1,11 +1,11 @@
-"""Chunk and packet I/O for Cinelog: packet bundles, part files, checked copies.
+"""Chunk and packet I/O for Cinelog: packet bundles, part files, checked joins.
 
 Two kernels do the same, one in Cython and one in plain Python; `backend` tells how one is chosen.
 """
 
 from cinelog_fastio.bitstream import annexb_to_lengths
-from cinelog_fastio.bundles import BundleReader, BundleWriter, pack_bundle, unpack_bundle
-from cinelog_fastio.files import ChunkFile, checksum, checksum_file, copy_checked, join_checked, verify_file
+from cinelog_fastio.bundles import BundleReader, BundleWriter
+from cinelog_fastio.files import ChunkFile, checksum, checksum_file, join_checked, preallocate, verify_file
 from cinelog_fastio.records import (
     CARRIED,
     CORRUPT,
@@ -14,7 +14,6 @@ from cinelog_fastio.records import (
     KEYFRAME,
     BundleError,
     BundleSummary,
-    CopySummary,
     FileRange,
     Packet,
     StreamParameters,
@@ -31,16 +30,13 @@ __all__ = [
     "BundleSummary",
     "BundleWriter",
     "ChunkFile",
-    "CopySummary",
     "FileRange",
     "Packet",
     "StreamParameters",
     "annexb_to_lengths",
     "checksum",
     "checksum_file",
-    "copy_checked",
     "join_checked",
-    "pack_bundle",
-    "unpack_bundle",
+    "preallocate",
     "verify_file",
 ]

@@ -4,7 +4,7 @@ import contextlib
 import mmap
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -110,25 +110,6 @@ class BundleWriter:
         return self._file
 
 
-def pack_bundle(parameters: StreamParameters, packets: Iterable[Packet], meta: bytes = b"") -> bytes:
-    """Return a whole bundle.
-
-    Raises:
-        BundleError: The parameters or a packet do not fit the format.
-    """
-    head, chain = pack_head(parameters, meta)
-    pieces = [head]
-    payload_bytes = 0
-    for index, packet in enumerate(packets):
-        record = backend.kernel.pack_record(packet, index)
-        chain = fold(chain, CHECKSUM.unpack_from(record, len(record) - CHECKSUM.size)[0])
-        payload_bytes += len(packet.data)
-        pieces.append(record)
-    size_bytes = sum(map(len, pieces)) + TRAILER.size
-    summary = summarise(chain, packets=len(pieces) - 1, payload_bytes=payload_bytes, size_bytes=size_bytes)
-    return b"".join((*pieces, pack_trailer(summary)))
-
-
 class BundleReader:
     """Reads one bundle that lies in memory or, by `open`, in a file.
 
@@ -216,13 +197,3 @@ class BundleReader:
         if found != self._claimed:
             raise BundleError(f"the trailer at byte {self._records[1]} does not match the {packets} packets")
         return found
-
-
-def unpack_bundle(data: ByteSource) -> tuple[StreamParameters, bytes, list[Packet]]:
-    """Return the parameters, the meta bytes and all packets of a bundle, every byte of it verified.
-
-    Raises:
-        BundleError: The bundle is truncated, damaged or hostile.
-    """
-    reader = BundleReader(data)
-    return reader.parameters, reader.meta, list(reader)

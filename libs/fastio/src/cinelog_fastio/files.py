@@ -1,17 +1,19 @@
-"""Files as the downloader needs them: preallocated, written in any order, checked while the bytes pass."""
+"""Files as downloads and joins need them: preallocated, written in any order, checked as the bytes pass."""
 
-import contextlib
 import errno
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from threading import Condition
 from types import TracebackType
 from typing import Final, Self
 
 from cinelog_fastio import backend
-from cinelog_fastio.kernel import Appender, ByteSource
-from cinelog_fastio.records import CopySummary, FileRange
+from cinelog_fastio.kernel import ByteSource
+from cinelog_fastio.records import FileRange
 
 _NO_PREALLOCATION: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
@@ -46,57 +48,31 @@ def verify_file(
         return False
 
 
-def copy_checked(
-    source: str | os.PathLike[str], target: str | os.PathLike[str], threads: int = 1
-) -> CopySummary:
-    """Copy a file in one pass that also hashes it; an existing target is replaced, a failed one removed.
+def join_checked(target: int, at: int, pieces: Sequence[FileRange], *, threads: int = 1) -> list[int]:
+    """Write ranges of files one behind another into `target` from `at` on; return each file's checksum.
+
+    A checksum covers all of its file, and comes from the pass that copies: what is stored of a file is
+    the checksum of it all, and of a fragment only the payload is wanted. Bytes never become Python objects.
+    Threads take a file each, so none waits for another's turn.
 
     Raises:
-        ValueError: Source and target are the same file, or `threads` is not positive.
-        EOFError: The source shrank meanwhile.
-        OSError: Reading or writing failed, or there is no room for the whole copy.
+        EOFError: A file ends before its range does; it is named.
+        OSError: Reading or writing failed; some pieces may have been written.
     """
-    size = Path(source).stat().st_size
-    return join_checked(target, [FileRange(path=source, start=0, length=size)], threads)
+    places = accumulate((piece.length for piece in pieces), initial=at)
+    with ThreadPoolExecutor(threads) as pool:
+        # A failure takes back what has not begun, and leaving the block waits for what has.
+        return list(pool.map(partial(_copied, target), pieces, places))
 
 
-def join_checked(
-    target: str | os.PathLike[str], pieces: Sequence[bytes | FileRange], threads: int = 1
-) -> CopySummary:
-    """Write bytes and ranges of files one after another into `target`, hashing them in the same pass.
-
-    An existing target is replaced, a failed one removed. The bytes of files never become Python objects.
-
-    Raises:
-        ValueError: A source is the target itself, or `threads` is not positive.
-        EOFError: A source ends before its range does.
-        OSError: Reading or writing failed, or there is no room for all pieces.
-    """
-    if threads < 1:
-        raise ValueError(f"{threads} threads cannot copy")
-    into = Path(target)
-    ranges = [piece for piece in pieces if isinstance(piece, FileRange)]
-    if into.exists() and any(into.samefile(piece.path) for piece in ranges):
-        raise ValueError(f"{into} cannot be copied onto itself")
-    size = sum(piece.length if isinstance(piece, FileRange) else len(piece) for piece in pieces)
-    with contextlib.ExitStack() as undo:
-        writer = undo.enter_context(into.open("wb", buffering=0))
-        undo.callback(into.unlink, missing_ok=True)
-        preallocate(writer.fileno(), size)
-        appender = backend.kernel.appender(writer.fileno())
-        for piece in pieces:
-            _append(appender, piece, threads)
-        undo.pop_all()
-        writer.close()
-    return CopySummary(size=appender.size, checksum=appender.checksum())
-
-
-def _append(appender: Appender, piece: bytes | FileRange, threads: int) -> None:
-    if not isinstance(piece, FileRange):
-        appender.write(piece)
-        return
-    with Path(piece.path).open("rb", buffering=0) as reader:
-        appender.copy(reader.fileno(), piece.start, piece.length, threads)
+def _copied(target: int, piece: FileRange, at: int) -> int:
+    with Path(piece.path).open("rb", buffering=0) as file:
+        try:
+            return backend.kernel.copy_checked(
+                file.fileno(), target, start=piece.start, length=piece.length, at=at
+            )
+        except EOFError as error:
+            raise EOFError(f"{Path(piece.path).name}: {error}") from error
 
 
 def preallocate(descriptor: int, size: int) -> None:

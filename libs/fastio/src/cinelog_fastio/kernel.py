@@ -43,28 +43,6 @@ class RecordCursor(Protocol):
         ...
 
 
-class Appender(Protocol):
-    """Fills a file from its start on and hashes what passes; not safe for several callers at once."""
-
-    size: int
-
-    def write(self, data: ByteSource) -> None:
-        """Append all of `data`."""
-        ...
-
-    def copy(self, source: int, start: int, length: int, threads: int) -> None:
-        """Append that range of another file.
-
-        Raises:
-            EOFError: The source ends before the range does.
-        """
-        ...
-
-    def checksum(self) -> int:
-        """Return the checksum of all that was appended."""
-        ...
-
-
 class Kernel(Protocol):
     """The byte-moving functions that exist twice."""
 
@@ -80,12 +58,18 @@ class Kernel(Protocol):
         """
         ...
 
-    def write_checked(self, descriptor: int, offset: int, data: ByteSource) -> int:
-        """Write all of `data` at `offset`; return its checksum."""
+    def copy_checked(self, source: int, target: int, *, start: int, length: int, at: int) -> int:
+        """Copy that range of `source` to `at` of `target`; return the xxh3-64 of all of `source`.
+
+        The file is read once, from end to end: its checksum covers what lies beside the range too.
+
+        Raises:
+            EOFError: The file ends before the range does.
+        """
         ...
 
-    def appender(self, descriptor: int) -> Appender:
-        """Return an appender to a file that its caller has just made or emptied."""
+    def write_checked(self, descriptor: int, offset: int, data: ByteSource) -> int:
+        """Write all of `data` at `offset`; return its checksum."""
         ...
 
     def pack_record(self, packet: Packet, index: int) -> bytes:

@@ -69,10 +69,3 @@ class FileRange(msgspec.Struct, frozen=True, kw_only=True):
     path: str | os.PathLike[str]
     start: int
     length: int
-
-
-class CopySummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a copy wrote: bytes, and the xxh3-64 checksum of them all, from first to last."""
-
-    size: int
-    checksum: int

@@ -7,9 +7,10 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 import pytest
-from cinelog_fastio import Packet, StreamParameters, backend, pack_bundle
+from cinelog_fastio import Packet, StreamParameters, backend
 from cinelog_fastio.kernel import Kernel
 from cinelog_fastio.layout import RECORD_OVERHEAD, TRAILER
+from cinelog_fastio.testing import packed
 
 REPORT = "from cinelog_fastio import backend; print(backend.name, backend.kernel.__name__)"
 
@@ -82,7 +83,7 @@ def another_thread_runs_during(call: Callable[[], object]) -> bool:
 
 
 BLOCK = bytes(8_000_000)
-BUNDLE = pack_bundle(StreamParameters(codec="h264", time_base=(1, 24)), [Packet(data=BLOCK, pts=0, dts=0)])
+BUNDLE = packed(StreamParameters(codec="h264", time_base=(1, 24)), [Packet(data=BLOCK, pts=0, dts=0)])
 END = len(BUNDLE) - TRAILER.size
 START = END - len(BLOCK) - RECORD_OVERHEAD
 
@@ -102,7 +103,9 @@ def test_the_native_kernel_lets_other_threads_run(tmp_path: Path, operation: str
             "checksum": lambda: kernel.checksum(BLOCK),
             "range": lambda: kernel.checksum_range(reader.fileno(), 0, None),
             "write": lambda: kernel.write_checked(writer.fileno(), 0, BLOCK),
-            "copy": lambda: kernel.appender(writer.fileno()).copy(reader.fileno(), 0, len(BLOCK), 1),
+            "copy": lambda: kernel.copy_checked(
+                reader.fileno(), writer.fileno(), start=0, length=len(BLOCK), at=0
+            ),
             "pack": lambda: kernel.pack_record(packet, 0),
             "walk": lambda: next(kernel.cursor(BUNDLE, START, END, 0)),
             "skim": lambda: kernel.cursor(BUNDLE, START, END, 0).skim(),

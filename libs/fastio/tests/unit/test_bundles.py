@@ -14,9 +14,8 @@ from cinelog_fastio import (
     Packet,
     StreamParameters,
     backend,
-    pack_bundle,
-    unpack_bundle,
 )
+from cinelog_fastio.testing import packed, unpacked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,9 +74,9 @@ def largest_file(size: int) -> Iterator[None]:
 def test_what_was_packed_comes_out_again(
     parameters: StreamParameters, stream: list[Packet], meta: bytes
 ) -> None:
-    bundle = pack_bundle(parameters, stream, meta)
+    bundle = packed(parameters, stream, meta)
 
-    assert unpack_bundle(bundle) == (parameters, meta, stream)
+    assert unpacked(bundle) == (parameters, meta, stream)
 
 
 @given(stream=st.lists(packets, max_size=8))
@@ -90,7 +89,7 @@ def test_both_kernels_write_the_same_bytes(stream: list[Packet]) -> None:
 
 
 def test_the_format_of_version_1_does_not_change() -> None:
-    bundle = pack_bundle(PARAMETERS, PACKETS, b"meta")
+    bundle = packed(PARAMETERS, PACKETS, b"meta")
 
     summary = BundleReader(bundle).verify()
 
@@ -99,7 +98,7 @@ def test_the_format_of_version_1_does_not_change() -> None:
     assert bundle.startswith(b"CINEPKTS\x01\x00\x00\x00")
 
 
-def test_a_bundle_written_to_a_file_is_the_one_packed_in_memory(tmp_path: Path) -> None:
+def test_a_bundle_is_in_its_file_what_its_writer_says_it_is(tmp_path: Path) -> None:
     path = tmp_path / "000001.g0.pkts"
 
     with BundleWriter(path, PARAMETERS, b"meta") as writer:
@@ -107,7 +106,7 @@ def test_a_bundle_written_to_a_file_is_the_one_packed_in_memory(tmp_path: Path) 
             writer.add(packet)
         summary = writer.close()
 
-    assert path.read_bytes() == pack_bundle(PARAMETERS, PACKETS, b"meta")
+    assert path.read_bytes() == packed(PARAMETERS, PACKETS, b"meta")
     with BundleReader.open(path) as reader:
         assert reader.verify() == summary
         assert (reader.parameters, reader.meta, reader.packet_count) == (PARAMETERS, b"meta", 3)
@@ -116,19 +115,19 @@ def test_a_bundle_written_to_a_file_is_the_one_packed_in_memory(tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_a_bundle_is_read_from_any_bytes(kind: type[bytes]) -> None:
-    bundle = kind(pack_bundle(PARAMETERS, PACKETS))
+    bundle = kind(packed(PARAMETERS, PACKETS))
 
-    _, _, stream = unpack_bundle(bundle)
+    _, _, stream = unpacked(bundle)
 
     assert stream == PACKETS
 
 
 def test_a_bundle_is_read_from_a_mapping() -> None:
-    bundle = pack_bundle(PARAMETERS, PACKETS)
+    bundle = packed(PARAMETERS, PACKETS)
     with mmap.mmap(-1, len(bundle)) as mapped:
         mapped[:] = bundle
 
-        _, _, stream = unpack_bundle(mapped)
+        _, _, stream = unpacked(mapped)
 
         assert stream == PACKETS
 
@@ -178,7 +177,7 @@ def test_two_writers_of_one_path_do_not_mix(tmp_path: Path) -> None:
     first.close()
     second.close()
 
-    assert unpack_bundle(path.read_bytes())[2] == [PACKETS[2]]
+    assert unpacked(path.read_bytes())[2] == [PACKETS[2]]
 
 
 def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path: Path) -> None:
@@ -246,7 +245,7 @@ def test_a_closed_writer_refuses_packets_and_a_second_close(tmp_path: Path) -> N
 )
 def test_a_packet_that_does_not_fit_is_refused_by_its_index(packet: Packet) -> None:
     with pytest.raises(BundleError, match=r"^packet 1: "):
-        pack_bundle(PARAMETERS, [PACKETS[0], packet])
+        packed(PARAMETERS, [PACKETS[0], packet])
 
 
 def test_a_refused_packet_does_not_spoil_the_bundle(tmp_path: Path) -> None:
@@ -258,14 +257,14 @@ def test_a_refused_packet_does_not_spoil_the_bundle(tmp_path: Path) -> None:
             writer.add(Packet(data=b"", pts=1 << 63, dts=0))
         writer.add(PACKETS[2])
 
-    assert unpack_bundle(path.read_bytes())[2] == [PACKETS[0], PACKETS[2]]
+    assert unpacked(path.read_bytes())[2] == [PACKETS[0], PACKETS[2]]
 
 
 def test_parameters_that_do_not_fit_are_refused() -> None:
     unfit = StreamParameters(codec="h264", time_base=(1, 25), attributes={"width": 1 << 70})
 
     with pytest.raises(BundleError, match="bundle head"):
-        pack_bundle(unfit, [])
+        packed(unfit, [])
 
 
 @pytest.mark.parametrize("time_base", [(0, 1), (1, 0), (-1, 25)])
@@ -276,7 +275,7 @@ def test_a_time_base_in_which_no_time_can_be_told_is_refused(time_base: tuple[in
 
 def test_a_closed_reader_refuses_to_read_and_an_open_iteration_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
-    path.write_bytes(pack_bundle(PARAMETERS, PACKETS))
+    path.write_bytes(packed(PARAMETERS, PACKETS))
     reader = BundleReader.open(path)
     begun = iter(reader)
     first = next(begun)

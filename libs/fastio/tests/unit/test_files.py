@@ -17,7 +17,6 @@ from cinelog_fastio import (
     backend,
     checksum,
     checksum_file,
-    copy_checked,
     files,
     join_checked,
     verify_file,
@@ -245,100 +244,104 @@ def test_closing_waits_for_a_write_that_is_under_way(tmp_path: Path, monkeypatch
     assert (tmp_path / "part").read_bytes() == b"abc"
 
 
-# ---- copies
+# ---- joins
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
-@pytest.mark.parametrize("size", [0, 1, 1 << 18, (1 << 20) + 17])
-def test_a_copy_has_the_bytes_and_tells_their_checksum(tmp_path: Path, threads: int, size: int) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(content(size))
-
-    summary = copy_checked(source, target, threads)
-
-    assert target.read_bytes() == content(size)
-    assert (summary.size, summary.checksum) == (size, checksum(content(size)))
-
-
-def test_a_copy_replaces_a_longer_file(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(b"new")
-    (tmp_path / "target").write_bytes(b"older and longer")
-
-    copy_checked(tmp_path / "source", tmp_path / "target")
-
-    assert (tmp_path / "target").read_bytes() == b"new"
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[int]:
+    with (tmp_path / "joined").open("w+b", buffering=0) as file:
+        yield file.fileno()
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_pieces_are_joined_in_their_order(tmp_path: Path, threads: int) -> None:
-    (tmp_path / "one").write_bytes(content(700_000))
-    (tmp_path / "two").write_bytes(content(300_001))
-    expected = b"head" + content(700_000)[5:600_005] + b"" + content(300_001) + b"tail"
+def test_ranges_are_joined_in_their_order(tmp_path: Path, target: int, threads: int) -> None:
+    one, two = content(700_000), content(300_001)
+    (tmp_path / "one").write_bytes(one)
+    (tmp_path / "two").write_bytes(two)
     pieces = [
-        b"head",
         FileRange(path=tmp_path / "one", start=5, length=600_000),
-        b"",
         FileRange(path=tmp_path / "two", start=0, length=300_001),
         FileRange(path=tmp_path / "two", start=300_001, length=0),
-        b"tail",
+        FileRange(path=tmp_path / "one", start=600_000, length=3),
     ]
 
-    summary = join_checked(tmp_path / "joined", pieces, threads)
+    found = join_checked(target, 11, pieces, threads=threads)
 
-    assert (tmp_path / "joined").read_bytes() == expected
-    assert (summary.size, summary.checksum) == (len(expected), checksum(expected))
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_a_source_that_is_too_short_is_named_and_leaves_no_target(tmp_path: Path, threads: int) -> None:
-    (tmp_path / "source").write_bytes(content(700_000))
-    pieces = [FileRange(path=tmp_path / "source", start=10, length=5_000_000)]
-
-    with pytest.raises(EOFError, match="the source ends at byte 700000, within the range to copy"):
-        join_checked(tmp_path / "target", pieces, threads)
-
-    assert not (tmp_path / "target").exists()
+    assert (tmp_path / "joined").read_bytes() == bytes(11) + one[5:600_005] + two + one[600_000:600_003]
+    assert found == [checksum(one), checksum(two), checksum(two), checksum(one)]
 
 
-@pytest.mark.parametrize("threads", [1, 3])
-def test_a_disk_that_fills_up_while_copying_leaves_no_target(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+@pytest.mark.parametrize("size", [0, 1, 1 << 18, (1 << 20) + 17])
+@pytest.mark.parametrize("left_out", [(0, 0), (1, 0), (0, 1), (1 << 18, 1 << 18)])
+def test_a_checksum_covers_the_file_and_not_only_the_range(
+    tmp_path: Path, target: int, size: int, left_out: tuple[int, int]
 ) -> None:
-    (tmp_path / "source").write_bytes(content(3_000_000))
-    monkeypatch.setattr(files, "preallocate", lambda descriptor, size: None)
+    start, stop = min(left_out[0], size), max(min(left_out[0], size), size - left_out[1])
+    (tmp_path / "source").write_bytes(content(size))
+
+    found = join_checked(target, 0, [FileRange(path=tmp_path / "source", start=start, length=stop - start)])
+
+    assert (tmp_path / "joined").read_bytes() == content(size)[start:stop]
+    assert found == [checksum(content(size))]
+
+
+def test_nothing_is_joined_of_no_pieces(target: int) -> None:
+    assert join_checked(target, 0, []) == []
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_file_that_is_too_short_is_named(tmp_path: Path, target: int, threads: int) -> None:
+    (tmp_path / "source").write_bytes(content(700_000))
+    pieces = [FileRange(path=tmp_path / "source", start=10, length=length) for length in (9, 5_000_000, 9)]
+
+    with pytest.raises(EOFError, match="source: the file ends at byte 700000, within the range to copy"):
+        join_checked(target, 0, pieces, threads=threads)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_disk_that_fills_up_while_joining_is_an_os_error(tmp_path: Path, target: int, threads: int) -> None:
+    (tmp_path / "source").write_bytes(content(600_000))
+    pieces = [FileRange(path=tmp_path / "source", start=0, length=600_000)] * 4
 
     with largest_file(1_000_000), pytest.raises(OSError, match="File too large"):
-        copy_checked(tmp_path / "source", tmp_path / "target", threads)
-
-    assert not (tmp_path / "target").exists()
+        join_checked(target, 0, pieces, threads=threads)
 
 
-def test_no_room_for_a_copy_is_known_before_its_first_byte(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(content(3_000_000))
-
-    with largest_file(1_000_000), pytest.raises(OSError, match="File too large"):
-        copy_checked(tmp_path / "source", tmp_path / "target")
-
-    assert not (tmp_path / "target").exists()
-
-
-def test_a_file_is_not_copied_onto_itself(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(b"precious")
-    (tmp_path / "link").hardlink_to(tmp_path / "source")
-
-    with pytest.raises(ValueError, match="onto itself"):
-        copy_checked(tmp_path / "source", tmp_path / "link")
-
-    assert (tmp_path / "source").read_bytes() == b"precious"
-
-
-def test_no_threads_cannot_copy(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="0 threads"):
-        copy_checked(__file__, tmp_path / "target", 0)
-
-
-def test_a_missing_source_leaves_no_target(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_ends_the_join(tmp_path: Path, target: int) -> None:
     with pytest.raises(FileNotFoundError):
-        copy_checked(tmp_path / "missing", tmp_path / "target")
+        join_checked(target, 0, [FileRange(path=tmp_path / "missing", start=0, length=1)])
 
-    assert list(tmp_path.iterdir()) == []
+
+def test_no_piece_is_begun_after_one_has_failed(
+    tmp_path: Path, target: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def fail(source: int, into: int, *, at: int, **_: int) -> int:
+        begun.append(at)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "source").write_bytes(b"12345")
+    monkeypatch.setattr(backend.kernel, "copy_checked", fail)
+    pieces = [FileRange(path=tmp_path / "source", start=0, length=1)] * 1000
+
+    with pytest.raises(OSError, match="Input/output"):
+        join_checked(target, 0, pieces)
+
+    assert len(begun) < 1000
+
+
+def test_no_threads_cannot_join(target: int) -> None:
+    with pytest.raises(ValueError, match="greater than 0"):
+        join_checked(target, 0, [], threads=0)
+
+
+# ---- room
+
+
+def test_room_for_what_is_there_already_is_not_asked_for(tmp_path: Path, target: int) -> None:
+    (tmp_path / "joined").write_bytes(b"12345")
+
+    files.preallocate(target, 3)
+
+    assert (tmp_path / "joined").read_bytes() == b"12345"

@@ -15,17 +15,16 @@ from cinelog_fastio import (
     StreamParameters,
     backend,
     checksum,
-    pack_bundle,
-    unpack_bundle,
 )
 from cinelog_fastio.layout import CHECKSUM, END_MAGIC, FOLD, MAGIC, PREFIX, RECORD, TOTALS, TRAILER, VERSION
+from cinelog_fastio.testing import packed, unpacked
 from hypothesis import given
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.usefixtures("kernel")
 
 PARAMETERS = StreamParameters(codec="h264", time_base=(1, 24), side_data=(("displaymatrix", bytes(36)),))
-BUNDLE = pack_bundle(
+BUNDLE = packed(
     PARAMETERS,
     [
         Packet(data=b"I" * 60, pts=0, dts=0, duration=1, flags=KEYFRAME, side_data=(("skip", b"xyz"),)),
@@ -60,7 +59,7 @@ def sealed_bundle(*records: bytes, head: bytes | None = None, claimed: int | Non
 def assert_refused(bundle: bytes, words: str) -> None:
     """Assert that each way to read `bundle` raises, and takes no more memory than a small bundle needs."""
     readings: list[Callable[[bytes], object]] = [
-        unpack_bundle,
+        unpacked,
         lambda data: BundleReader(data).verify(),
         lambda data: list(BundleReader(data)),
     ]
@@ -76,7 +75,7 @@ def assert_refused(bundle: bytes, words: str) -> None:
 def test_the_hand_made_bundle_is_sound() -> None:
     record = sealed_record((3, 0, 5, 4, 1, 0, 0, 0), b"abc")
 
-    _, _, stream = unpack_bundle(sealed_bundle(record))
+    _, _, stream = unpacked(sealed_bundle(record))
 
     assert stream == [Packet(data=b"abc", pts=5, dts=4, duration=1)]
 
@@ -86,11 +85,11 @@ def test_any_flipped_bit_is_found() -> None:
     for bit in range(8 * len(BUNDLE)):
         flipped = bytearray(BUNDLE)
         flipped[bit // 8] ^= 1 << (bit % 8)
-        with pytest.raises(BundleError) as unpacked:
-            unpack_bundle(flipped)
+        with pytest.raises(BundleError) as walked:
+            unpacked(flipped)
         with pytest.raises(BundleError) as verified:
             BundleReader(flipped).verify()
-        found.append(str(unpacked.value) == str(verified.value))
+        found.append(str(walked.value) == str(verified.value))
 
     assert all(found)
 
@@ -98,7 +97,7 @@ def test_any_flipped_bit_is_found() -> None:
 def test_any_truncation_is_found() -> None:
     for length in range(len(BUNDLE)):
         with pytest.raises(BundleError):
-            unpack_bundle(BUNDLE[:length])
+            unpacked(BUNDLE[:length])
 
 
 @given(st.data())
@@ -109,18 +108,18 @@ def test_any_other_damage_is_found(data: st.DataObject) -> None:
 
     if damaged != BUNDLE:
         with pytest.raises(BundleError):
-            unpack_bundle(damaged)
+            unpacked(damaged)
 
 
 @given(st.binary(max_size=200))
 def test_any_other_bytes_are_no_bundle(data: bytes) -> None:
     with pytest.raises(BundleError):
-        unpack_bundle(data)
+        unpacked(data)
 
 
 def test_a_truncated_bundle_names_where_it_broke() -> None:
     with pytest.raises(BundleError, match=rf"no trailer at byte {len(BUNDLE) - 50}: the bundle is truncated"):
-        unpack_bundle(BUNDLE[:-10])
+        unpacked(BUNDLE[:-10])
 
 
 def test_a_damaged_packet_names_its_index_and_offset() -> None:
@@ -128,7 +127,7 @@ def test_a_damaged_packet_names_its_index_and_offset() -> None:
     damaged[FIRST_RECORD + RECORD.size] ^= 1
 
     with pytest.raises(BundleError, match=rf"packet 0 at byte {FIRST_RECORD}: checksum mismatch"):
-        unpack_bundle(damaged)
+        unpacked(damaged)
 
 
 def test_packets_before_the_damage_are_delivered() -> None:

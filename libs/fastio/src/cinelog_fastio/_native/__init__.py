@@ -4,20 +4,18 @@ Each module is its namesake of `_pure` again, and passes the same tests, to the 
 xxHash is compiled in (vendor/xxhash): through Python, each piece of a file would need the GIL back.
 """
 
-from cinelog_fastio._native.appender import Appender
-from cinelog_fastio._native.files import checksum_range, write_checked
+from cinelog_fastio._native.files import checksum_range, copy_checked, write_checked
 from cinelog_fastio._native.hashing import checksum
 from cinelog_fastio._native.nal import annexb_to_lengths
 from cinelog_fastio._native.records import RecordCursor, pack_record
 
-appender = Appender
 cursor = RecordCursor
 
 __all__ = [
     "annexb_to_lengths",
-    "appender",
     "checksum",
     "checksum_range",
+    "copy_checked",
     "cursor",
     "pack_record",
     "write_checked",

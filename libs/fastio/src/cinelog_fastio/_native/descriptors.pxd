@@ -8,6 +8,7 @@ from posix.unistd cimport pread, pwrite
 
 cdef enum:
     # A piece and the hash's state stay within the second-level cache: a write reads what the read has just left there.
+    # Two threads that write into one file take turns in the kernel, at 64 KiB so often that it cost a tenth.
     PIECE_BYTES = 1 << 18
     # Beside the values of errno, which are positive.
     AT_END = -1

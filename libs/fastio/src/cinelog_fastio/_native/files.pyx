@@ -42,6 +42,47 @@ def checksum_range(int descriptor, off_t start, length):
     return value
 
 
+def copy_checked(int source, int target, *, off_t start, off_t length, off_t at):
+    """Copy a range of a file and hash all of it in one pass; see `Kernel.copy_checked`."""
+    cdef off_t end = start + length
+    cdef off_t offset = 0
+    cdef size_t wanted, got
+    cdef int code = 0
+    cdef uint64_t value = 0
+    cdef XXH3_state_t *state = new_state()
+    cdef uint8_t *piece = <uint8_t *> malloc(PIECE_BYTES)
+    try:
+        if state == NULL or piece == NULL:
+            raise MemoryError
+        with nogil:
+            while code == 0:
+                # To the target's next boundary: a write that ends within a block makes the next one's smaller.
+                wanted = PIECE_BYTES - ((at - start + offset) & (PIECE_BYTES - 1))
+                code = read_whole(source, piece, wanted, offset, &got)
+                update(state, piece, got)
+                if code <= 0 and offset < end and offset + <off_t> got > start:
+                    code = _write_part(target, piece, got, start - offset, end - offset, at - start + offset) or code
+                offset += got
+            value = state_digest(state)
+    finally:
+        free(piece)
+        free_state(state)
+    if code > 0:
+        raise_errno(code)
+    if offset < end:
+        raise EOFError(f"the file ends at byte {offset}, within the range to copy")
+    return value
+
+
+cdef inline int _write_part(
+    int target, const uint8_t *piece, off_t length, off_t start, off_t end, off_t at
+) noexcept nogil:
+    """Write what of `piece` lies between `start` and `end`, all counted from its first byte, which goes to `at`."""
+    cdef off_t low = start if start > 0 else 0
+    cdef off_t high = end if end < length else length
+    return write_whole(target, piece + low, high - low, at + low)
+
+
 def write_checked(int descriptor, off_t offset, data):
     """Write all of `data` at `offset`; return its checksum."""
     cdef Py_buffer buffer

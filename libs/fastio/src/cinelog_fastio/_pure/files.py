@@ -32,11 +32,29 @@ def checksum_range(descriptor: int, start: int, length: int | None) -> int:
     return digest.intdigest()
 
 
+def copy_checked(source: int, target: int, *, start: int, length: int, at: int) -> int:
+    """Copy a range of a file and hash all of it; see `Kernel.copy_checked`."""
+    digest = xxhash.xxh3_64()
+    offset, end = 0, start + length
+    # Each piece ends where a block of the target does.
+    while piece := os.pread(source, PIECE_BYTES - (at - start + offset) % PIECE_BYTES, offset):
+        digest.update(piece)
+        wanted = piece[max(0, start - offset) : max(0, end - offset)]
+        _write_whole(target, at + max(0, offset - start), wanted)
+        offset += len(piece)
+    if offset < end:
+        raise EOFError(f"the file ends at byte {offset}, within the range to copy")
+    return digest.intdigest()
+
+
 def write_checked(descriptor: int, offset: int, data: ByteSource) -> int:
     """Write all of `data` at `offset`; return its checksum."""
-    with memoryview(data) as view:
-        octets = view.cast("B")
+    _write_whole(descriptor, offset, data)
+    return checksum(data)
+
+
+def _write_whole(descriptor: int, offset: int, data: ByteSource) -> None:
+    with memoryview(data) as view, view.cast("B") as octets:
         written = 0
         while written < len(octets):
             written += os.pwrite(descriptor, octets[written:], offset + written)
-        return checksum(octets)

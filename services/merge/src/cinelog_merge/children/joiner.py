@@ -10,8 +10,16 @@ import msgspec
 from cinelog_common.child_channel import Send, serve
 from cinelog_common.cmaf.checking import check_join, seams_of
 from cinelog_common.cmaf.initinfo import init_info
-from cinelog_common.cmaf.joining import JoinReport, JoinTags, JoinTrack, duration_of, plan_join, write_join
-from cinelog_common.cmaf.joinplan import JoinPlan
+from cinelog_common.cmaf.joining import (
+    JoinReport,
+    JoinTags,
+    JoinTrack,
+    duration_of,
+    plan_join,
+    unlike_its_sidecar,
+    write_join,
+)
+from cinelog_common.cmaf.joinplan import JoinError, JoinPlan
 from cinelog_common.contract.values import Failure
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
 from cinelog_common.objects.errors import of_the_system
@@ -55,11 +63,9 @@ def join(order: JoinOrder) -> list[Joined]:
 
 def _join(order: JoinOrder) -> list[Joined]:
     folder = Path(order.folder)
-    for part in order.parts:
-        _check_bytes(part)
-    tracks = [_track(part) for part in order.parts]
-    plan = plan_join(tracks)
+    tracks, plan = _planned(order)
     if not order.files and order.verify != "full":
+        _check_bytes(order)
         return []
     tags = _tags(order, duration_of(plan))
     more = _text_tracks(order, plan)
@@ -68,13 +74,24 @@ def _join(order: JoinOrder) -> list[Joined]:
     if more:
         plan = plan_join([*tracks, *more])
     base = folder / "joined.mp4"
-    report = write_join(plan, base, tags)
+    report = write_join(plan, base, tags, checksums=_checksums(order))
     check_join(base, plan, every_byte=order.verify == "full")
     if any(part.kind == "video" for part in order.parts):
         _look(base, plan, verify=order.verify, expected=_frames(order))
     made = [_finished(order, file, base, report) for file in _copies_last(order.files)]
     base.unlink(missing_ok=True)
     return made
+
+
+def _planned(order: JoinOrder) -> tuple[list[JoinTrack], JoinPlan]:
+    """Work out the film from the fragments' heads; their bytes are checked when they are copied."""
+    try:
+        tracks = [_track(part) for part in order.parts]
+        return tracks, plan_join(tracks)
+    except JoinError:
+        # Heads that do not fit may be damage of the store, or gone: that comes first, for it says what to do.
+        _check_bytes(order)
+        raise
 
 
 def _text_tracks(order: JoinOrder, plan: JoinPlan) -> list[JoinTrack]:
@@ -137,14 +154,20 @@ def _track(part: JoinPart) -> JoinTrack:
     )
 
 
-def _check_bytes(part: JoinPart) -> None:
-    for name, wanted in zip(part.fragments, part.checksums, strict=True):
-        if wanted and checksum_file(Path(name)) != wanted:
-            raise PermanentError(
-                f"The fragment {Path(name).name} is not what its sidecar describes.",
-                category=Category.DAMAGED,
-                action="Check the object store, then retry the job.",
-            )
+def _checksums(order: JoinOrder) -> dict[Path, int]:
+    """Return the checksum that each fragment's sidecar gives; 0 is none."""
+    return {
+        Path(name): wanted
+        for part in order.parts
+        for name, wanted in zip(part.fragments, part.checksums, strict=True)
+        if wanted
+    }
+
+
+def _check_bytes(order: JoinOrder) -> None:
+    for path, wanted in _checksums(order).items():
+        if checksum_file(path) != wanted:
+            raise unlike_its_sidecar(path)
 
 
 def _look(path: Path, plan: JoinPlan, *, verify: str, expected: int) -> None:

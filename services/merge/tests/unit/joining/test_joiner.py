@@ -115,6 +115,36 @@ def test_hostile_bytes_are_an_error_and_no_crash(
         joiner.join(unchecked)
 
 
+def test_the_bytes_of_a_film_are_checked_while_they_are_copied(
+    order: JoinOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_again(path: Path) -> int:
+        raise AssertionError(f"{path.name} is read twice")
+
+    monkeypatch.setattr(joiner, "checksum_file", read_again)
+
+    assert len(joiner.join(order)) == 1
+    with pytest.raises(PermanentError, match="is not what its sidecar describes"):
+        joiner.join(_part(order, 0, lambda part: replace(part, checksums=_bumped(part.checksums, 1, 1))))
+
+
+@pytest.mark.parametrize("at", [0, 0.2, -1], ids=["box", "index", "payload"])
+@pytest.mark.parametrize("files", [True, False], ids=["joined", "looked-at"])
+def test_damage_of_the_store_is_told_as_such_wherever_it_lies(
+    order: JoinOrder, at: float, *, files: bool
+) -> None:
+    path = Path(order.parts[0].fragments[1])
+    data = bytearray(path.read_bytes())
+    data[at if isinstance(at, int) else int(at * data.index(b"mdat"))] ^= 0x10
+    path.write_bytes(data)
+
+    with pytest.raises(PermanentError, match=f"{path.name} is not what its sidecar describes") as raised:
+        joiner.join(order if files else replace(order, files=()))
+
+    assert raised.value.category is Category.DAMAGED
+    assert list(Path(order.folder).glob("*.mp4")) == []
+
+
 def test_a_fragment_that_is_gone_may_come_back(order: JoinOrder) -> None:
     Path(order.parts[0].fragments[1]).unlink()
 
