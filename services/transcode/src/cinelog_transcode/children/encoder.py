@@ -13,8 +13,8 @@ from cinelog_transcode.domain.tasks import EncodeTask, TaskProgress, UnitReport,
 
 _REPORT_EVERY_S = 0.5
 _MANY_PIXELS = 3 << 19
-"""Where keeping an encoder's pictures between units pays: a ladder of 1080p ended 2.5 % sooner with 13 %
-more memory. At 720p holes between the blocks made the process a fourth larger, and nothing was faster."""
+"""Where keeping an encoder's largest pictures between units pays: a ladder of 1080p ended 2.5 % sooner with
+8 % more memory than ffmpeg's. With one rendition of 1080p it is 16 % more, of 720p a fourth."""
 
 _IDLE_S = 1.0
 """Longer than between two units of one film: those find the pages of the one before them."""
@@ -33,8 +33,7 @@ class IdleChannel(Channel):
 def handle(frame: bytes, send: Send) -> None:
     """Do one task and send its reports, the last of them a `UnitReport` or a `TaskFailed`."""
     task = msgspec.msgpack.decode(frame, type=EncodeTask)
-    pixels = max((one.width * one.height for one in task.recipe.renditions), default=0)
-    keep_freed_memory(LARGE if pixels >= _MANY_PIXELS else SMALL)
+    keep_freed_memory(LARGE if _is_large_ladder(task) else SMALL)
     clock = SystemClock()
     reported = clock.monotonic() - _REPORT_EVERY_S
 
@@ -54,6 +53,11 @@ def handle(frame: bytes, send: Send) -> None:
             raise
         answer = failed(of_the_system(error, f"cannot write to {task.folder}"))
     send(msgspec.msgpack.encode(answer))
+
+
+def _is_large_ladder(task: EncodeTask) -> bool:
+    pixels = [one.width * one.height for one in task.recipe.renditions]
+    return len(pixels) > 1 and max(pixels) >= _MANY_PIXELS
 
 
 if __name__ == "__main__":
