@@ -115,7 +115,7 @@ def _interpolated(curve: list[tuple[float, float]], at: float) -> float:
 
 
 def overhead(folder: Path, _: int) -> list[Row]:
-    """CPU beside the encoders for each further minute, and memory.
+    """CPU beside the encoders for each further minute.
 
     The film is silent: measuring and encoding sound is work that ffmpeg has too.
     """
@@ -127,24 +127,35 @@ def overhead(folder: Path, _: int) -> list[Row]:
     for cost, seconds in zip(costs, (32, 128), strict=True):
         told = json.dumps({name: round(used, 2) for name, used in cost.cpu_s.items()})
         print(f"  CPU by process, {seconds} s: {told}", file=sys.stderr)
-    encoder = costs[1].peaks_mib[ENCODER]
-    usual, bare = (
-        watched(_alone(short, folder, *threads), folder).peak_mib for threads in ((), ("-threads", "1"))
-    )
+    whole = others[1] / encoding[1] * 100
+    what = "CPU of all but encoding, of that of encoding"
     return [
-        ("CPU of all but encoding, of that of encoding, 32 s to 128 s of 720p", f"{share:.1f} %", "≤ 3 %"),
-        (
-            "memory of the largest encoder process, against ffmpeg on such a segment",
-            f"{encoder / usual:.2f}× ({encoder:.0f} MiB : {usual:.0f} MiB; with one thread {bare:.0f} MiB)",
-            "≤ 1.1×",
-        ),
+        (f"{what}, 32 s to 128 s of 720p", f"{share:.1f} %", "≤ 3 %"),
+        (f"{what}, 128 s of 720p, start, proofs and first seams included", f"{whole:.1f} %", ""),
     ]
 
 
-def _alone(film: Path, folder: Path, *threads: str) -> list[str]:
+def encoder_memory(folder: Path, _: int) -> list[Row]:
+    """The largest encoder process of a film, and ffmpeg on a segment of it."""
+    films = {720: footage(folder, 64), 1080: big_buck_bunny()}
+    return [_largest(film, folder, height) for height, film in films.items()]
+
+
+def _largest(film: Path, folder: Path, height: int) -> Row:
+    encoder = watched(ours(film, folder)(), folder).peaks_mib[ENCODER]
+    usual, bare = (
+        watched(_alone(film, folder, height, *threads), folder).peak_mib
+        for threads in ((), ("-threads", "1"))
+    )
+    what = f"memory of the largest encoder process of {height}p, against ffmpeg on such a segment"
+    told = f"{encoder:.0f} MiB : {usual:.0f} MiB; with one thread {bare:.0f} MiB"
+    return what, f"{encoder / usual:.2f}× ({told})", "≤ 1.1×"
+
+
+def _alone(film: Path, folder: Path, height: int, *threads: str) -> list[str]:
     """A segment's picture as one of our processes encodes it, with the same options."""
     segment = folder / "segment.mp4"
     cut = [ffmpeg(), "-v", "error", "-y", "-i", str(film), "-t", str(SEGMENT_S), "-an", "-c", "copy"]
     subprocess.run([*cut, str(segment)], check=True)
     command = [ffmpeg(), "-v", "error", "-y", *threads, "-i", str(segment)]
-    return [*command, *PASS, *X264, *capped(720), *threads, str(folder / "alone.mp4")]
+    return [*command, *PASS, *X264, *capped(height), *threads, str(folder / "alone.mp4")]

@@ -38,6 +38,15 @@ def silent(folder: Path, seconds: int) -> Path:
     return path
 
 
+def heavy(folder: Path, seconds: int) -> Path:
+    """1080p with so much noise that a minute of it is hundreds of megabytes; groups of ten seconds."""
+    path = folder / f"heavy-{seconds}.mp4"
+    command = [ffmpeg(), "-v", "error", "-y", "-i", str(footage(folder, seconds))]
+    picture = ["-vf", "scale=1920:1080,noise=alls=40:allf=t", "-c:v", "libx264", "-preset", "ultrafast"]
+    subprocess.run([*command, *picture, "-qp", "20", "-g", "240", "-c:a", "copy", str(path)], check=True)
+    return path
+
+
 def big_buck_bunny() -> Path:
     """1080p24, 30 s, few and irregular keyframes; fetched once, or what CINELOG_BENCH_FILM names."""
     if named := os.environ.get("CINELOG_BENCH_FILM"):

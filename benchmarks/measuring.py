@@ -43,7 +43,7 @@ def _cost(before: resource.struct_rusage, began: float) -> Cost:
 class Pairs(NamedTuple):
     """Medians over alternated runs; the ratio is the median of the pairs' own; memory is of the last pair."""
 
-    ratio: float
+    ratios: tuple[float, ...]
     ours: Cost
     theirs: Cost
     peaks_mib: tuple[float, float]
@@ -53,7 +53,9 @@ class Pairs(NamedTuple):
         wall = f"wall {self.ours.wall_s:.1f} s : {self.theirs.wall_s:.1f} s"
         cpu = f"CPU {self.ours.cpu_s:.1f} s : {self.theirs.cpu_s:.1f} s"
         mine, rival = self.peaks_mib
-        return f"{self.ratio:.2f}× ({wall}, {cpu}, memory {mine:.0f} MiB : {rival:.0f} MiB)"
+        several = f" of {len(self.ratios)}, {min(self.ratios):.2f} to {max(self.ratios):.2f}"
+        told = f"{statistics.median(self.ratios):.2f}×{several if len(self.ratios) > 1 else ''}"
+        return f"{told} ({wall}, {cpu}, memory {mine:.0f} MiB : {rival:.0f} MiB)"
 
 
 def pairs(ours: Callable[[], list[str]], theirs: Callable[[], list[str]], folder: Path, count: int) -> Pairs:
@@ -71,7 +73,7 @@ def pairs(ours: Callable[[], list[str]], theirs: Callable[[], list[str]], folder
         told = ", ".join(f"{cost.wall_s:.2f} s (CPU {cost.cpu_s:.2f} s)" for cost in found[-1])
         print(f"  pair {turn + 1}: {told}", file=sys.stderr)
     return Pairs(
-        statistics.median(mine.wall_s / rival.wall_s for mine, rival in found),
+        tuple(mine.wall_s / rival.wall_s for mine, rival in found),
         _median(mine for mine, _ in found),
         _median(rival for _, rival in found),
         (peaks[ours], peaks[theirs]),

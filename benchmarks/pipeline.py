@@ -16,7 +16,7 @@ from pathlib import Path
 
 from arriving import links, overlap, start
 from cinelog_common.logging import configure_logging
-from encoding import irregular, ladder, local_file, overhead, regular, size
+from encoding import encoder_memory, irregular, ladder, local_file, overhead, regular, size
 from fastio import goals
 from idle import serve
 from measuring import Row
@@ -34,6 +34,7 @@ GROUPS: dict[str, Callable[[Path, int], list[Row]]] = {
     "overlap": overlap,
     "links": links,
     "overhead": overhead,
+    "encoder-memory": encoder_memory,
     "download": download,
     "fastio": goals,
     "workers": workers,
