@@ -10,8 +10,9 @@ from cinelog_common.settings import SettingsBase, load
 
 from cinelog.settings import StandaloneSettings
 
-SERVICES = ("merge", "download", "transcode", "storage", "gateway")
-"""In the order in which they matter to a job's first second."""
+DOOR = "gateway"
+SERVICES = ("merge", "download", "transcode", "storage", DOOR)
+"""In the order in which they matter to a job's first second. The last one is where others come in."""
 
 _ENCODING_BY_S, _FILM_S = 2.0, 600.0
 """What joins and makes posters is started when encoding surely has begun, and kept to a film's end."""
@@ -74,5 +75,5 @@ def standalone_services(settings: StandaloneSettings, platform: Platform) -> tup
         for at, pool in enumerate(offered_pools(hardware=settings.hardware))
     ]
     if settings.host is not None:
-        services.append(build("gateway", platform, host=settings.host, port=settings.port))
+        services.append(build(DOOR, platform, host=settings.host, port=settings.port))
     return tuple(services)

@@ -24,7 +24,7 @@ from cinelog_common.kafka.producer import Producer, ProducerSettings
 from cinelog_common.objects.folder import FolderObjectStore
 from cinelog_common.platform import Platform, Service, worker_name
 
-from cinelog.composition import standalone_services, sure_maker
+from cinelog.composition import DOOR, standalone_services, sure_maker
 from cinelog.settings import StandaloneSettings
 
 PARTITIONS = 2
@@ -46,7 +46,7 @@ class Standalone:
         """Jobs that were asked for again."""
 
     async def start(self) -> None:
-        """Start the log, open the stores, ask again for what is unfinished, and start every service.
+        """Start the log, open the stores, start every service, and ask again for what is unfinished.
 
         Raises:
             PermanentError: The data folder cannot be used, or another process uses it.
@@ -100,12 +100,17 @@ class Standalone:
             partitions=PARTITIONS,
             journal=self.journal,
         )
-        if self._resuming:
-            # Before anybody can be asked: a client that repeats its request comes after what was promised.
-            self.resumed = await self._resume()
         services = standalone_services(self._settings, self.platform)
+        await self._start_all([service for service in services if service.name != DOOR])
+        if self._resuming:
+            # When devices are found, whose work may go on; and before anybody can be asked: a client that
+            # repeats its request comes after what was promised.
+            self.resumed = await self._resume()
+        await self._start_all([service for service in services if service.name == DOOR])
+
+    async def _start_all(self, services: Sequence[Service]) -> None:
         # All have started or failed before the first failure is told: stop() finds none half-started.
-        self._services = services
+        self._services = (*self._services, *services)
         _raise_first(await asyncio.gather(*(service.start() for service in services), return_exceptions=True))
 
     async def _resume(self) -> int:

@@ -81,27 +81,32 @@ def test_every_start_is_a_new_epoch_of_the_log(tmp_path: Path, monkeypatch: pyte
     assert epochs == sorted(set(epochs))
 
 
-def test_what_was_promised_is_in_the_log_before_any_service_can_be_asked(
+def test_what_was_promised_is_asked_for_by_a_node_that_works_and_before_anybody_else_can_ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: list[int] = []
+    found: list[tuple[str, int]] = []
 
     class Listening(FakeService):
         """A service that looks what is in the log when it starts."""
 
-        def __init__(self, platform: Platform) -> None:
+        def __init__(self, name: str, platform: Platform) -> None:
             super().__init__()
+            self.name = name
             self._platform = platform
 
         async def start(self) -> None:
             consumer = AIOKafkaConsumer(bootstrap_servers=self._platform.bootstrap)
             await consumer.start()
             parts = [TopicPartition(topics.EVENTS, n) for n in range(standalone.PARTITIONS)]
-            found.append(sum((await consumer.end_offsets(parts)).values()))
+            found.append((self.name, sum((await consumer.end_offsets(parts)).values())))
             await consumer.stop()
             await super().start()
 
-    monkeypatch.setattr(standalone, "standalone_services", lambda _, platform: [Listening(platform)])
+    monkeypatch.setattr(
+        standalone,
+        "standalone_services",
+        lambda _, platform: [Listening(name, platform) for name in ("gateway", "transcode")],
+    )
 
     async def work() -> list[int]:
         asked = []
@@ -111,10 +116,11 @@ def test_what_was_promised_is_in_the_log_before_any_service_can_be_asked(
         for resuming in (False, True):
             async with Standalone(StandaloneSettings(data=tmp_path / "data"), resuming=resuming) as node:
                 asked.append(node.resumed)
+                assert node.ready()
         return asked
 
     assert asyncio.run(work()) == [0, 2]
-    assert found == [0, 0, 2]
+    assert found[-4:] == [("transcode", 0), ("gateway", 0), ("transcode", 0), ("gateway", 2)]
 
 
 def test_one_service_that_fails_to_start_leaves_no_other_half_started(
