@@ -53,6 +53,7 @@ def test_after_a_break_it_goes_on_under_the_condition_that_the_version_is_the_sa
     [
         (STRONG, Behaviour(etag='"2"', last_modified=DATE)),
         (STRONG, Behaviour(etag='"2"', last_modified=DATE, ranges=False)),
+        (STRONG, Behaviour(etag=None)),
         (DATED, Behaviour(etag=None, last_modified="Tue, 14 Nov 2023 22:13:21 GMT")),
     ],
 )
@@ -114,6 +115,21 @@ def test_a_server_that_never_takes_the_condition_sends_a_resumed_fetch_only_what
         assert refused.status == 200
         assert {seen.status for seen in later} == {206}
         assert min(seen.start for seen in later) == there
+
+    play(scene)
+
+
+def test_a_resumed_fetch_is_not_joined_to_the_whole_of_a_version_without_a_name(tmp_path: Path) -> None:
+    async def scene(origin: Origin, network: Network) -> None:
+        url = origin.serve("/a.mp4", DATA, STRONG)
+        first = await network.fetcher.open(Input(url=url), tmp_path / "part")
+        await first.wait_for(0, 1_000_000)
+        await first.close()
+        origin.serve("/a.mp4", DATA[::-1], Behaviour(etag=None))
+
+        error = await failure(network.fetcher.open(Input(url=url), tmp_path / "part"))
+
+        assert error.category is Category.SOURCE_CHANGED
 
     play(scene)
 

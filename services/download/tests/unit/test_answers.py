@@ -104,6 +104,24 @@ def test_versions_contradict_each_other_only_in_what_both_have() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Validator(etag='W/"a"'), Validator(etag='"a"'), True),
+        (Validator(etag='"a"', last_modified="1"), Validator(etag='"b"', last_modified="1"), False),
+        (Validator(last_modified="1"), Validator(etag='"a"', last_modified="1"), True),
+        (Validator(last_modified="1"), Validator(last_modified="2"), False),
+        (Validator(), Validator(etag='"a"'), False),
+        (Validator(), Validator(), False),
+    ],
+)
+def test_a_version_is_surely_the_same_where_both_name_it(
+    one: Validator, other: Validator, *, same: bool
+) -> None:
+    assert one.names(other) is same
+    assert other.names(one) is same
+
+
+@pytest.mark.parametrize(
     ("url", "disposition", "title"),
     [
         ("https://h.example/a/My%20Film.mp4?x=1", "", "My Film"),

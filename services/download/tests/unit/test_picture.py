@@ -13,7 +13,7 @@ from cinelog_download.children.picture import Picture, Shape
 from cinelog_download.children.units import Stretch
 from cinelog_download.children.window import Window
 from cinelog_download.domain.cutting import CutPolicy
-from cinelog_fastio import DISCARD, Packet, StreamParameters
+from cinelog_fastio import DISCARD, KEYFRAME, Packet, StreamParameters
 
 GRAY = StreamParameters(
     codec="rawvideo",
@@ -146,6 +146,35 @@ def test_a_keyframe_is_not_waited_for_with_more_in_memory_than_is_allowed(
         zeros.append(picture.zero)
 
     assert zeros == [None, None, None, 7, 7]
+
+
+def test_pictures_that_are_shown_long_after_they_are_decoded_do_not_pile_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(picture_module, "_LARGEST_PRELUDE", 1000)
+    shape = Shape(policy=CutPolicy(target=100), parameters=GRAY, frame_ticks=1, folder=str(tmp_path))
+    picture = Picture(shape, NoWriter())
+
+    for n in range(5):
+        picture.add(Packet(data=bytes(256), pts=10**9 + n, dts=n, duration=1, flags=KEYFRAME))
+
+    assert picture.zero == 10**9
+
+
+def test_of_what_is_never_shown_only_the_last_group_is_held(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(picture_module, "_LARGEST_PRELUDE", 1000)
+    shape = Shape(policy=CutPolicy(target=100), parameters=GRAY, frame_ticks=1, folder=str(tmp_path))
+    picture, gauge = Picture(shape, NoWriter()), Gauge()
+
+    for n in range(40):
+        flags = DISCARD | (KEYFRAME if n % 3 == 0 else 0)
+        picture.add(gauge.watch(Packet(data=bytes(256), pts=n, dts=n, duration=1, flags=flags)))
+    picture.add(Packet(data=bytes(256), pts=40, dts=40, duration=1))
+
+    assert gauge.most <= 8
+    assert picture.zero == 40
 
 
 def test_pictures_are_counted_as_encoders_see_them_and_no_packet_is_kept() -> None:

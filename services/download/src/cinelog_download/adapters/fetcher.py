@@ -166,9 +166,10 @@ class SourceFetcher:
         stop = None if version.size is None else start + most
         body = await source.get(Wanted(start=start, stop=stop, validator=version.validator))
         conditional = version.validator.if_range is not None
-        if body.ranged or start == 0 or not conditional or body.validator.contradicts(version.validator):
+        if body.ranged or start == 0 or not conditional or not body.validator.names(version.validator):
+            # The whole may be another version that does not say so: it is held against what is there.
             return body, True
-        # Some servers never take a date or a weak tag for the condition, and answer with the whole: all
+        # Some servers never take a condition, and answer with the whole of the version that is meant: all
         # that is there would come again.
         await body.close()
         return await source.get(Wanted(start=start, stop=stop)), False

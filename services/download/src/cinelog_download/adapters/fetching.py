@@ -254,7 +254,10 @@ class PartFetch:
             return changed(f"it has {body.total} bytes now, and had {self._size}")
         if body.ranged and body.start == wanted.start:
             return None
-        # Some servers never take a date or a weak tag for the condition, and answer with the whole.
+        conditional = wanted.validator.if_range is not None
+        if not body.ranged and conditional and not body.validator.names(self.validator):
+            return changed("it no longer answers as that version")
+        # Some servers never take a condition, and answer with the whole of the version that is meant.
         self._asked = Validator()
         return broken_off("the server answered with other bytes than were asked for")
 

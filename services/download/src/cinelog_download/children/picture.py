@@ -135,12 +135,20 @@ class Picture:
         if not shown:
             if ended:
                 raise refusals.damaged("it holds no picture that can be shown")
+            if full:
+                # Nothing needs what lies before the last of the keyframes that are not shown.
+                keys = [at for at, (one, _) in enumerate(self._prelude) if one.flags & KEYFRAME]
+                self._hold(self._prelude[max(keys, default=0) :])
             return
         frontier = max((one.dts for one, _ in kept if one.dts is not None), default=None)
-        if ended or (frontier is not None and frontier >= min(shown)):
+        # Times of decoding may lie so far before those of showing that nothing ever comes up to the first.
+        if ended or full or (frontier is not None and frontier >= min(shown)):
             self.zero, self._prelude = min(shown), None
             for packet, forced in kept:
                 self._take(packet, forced)
+
+    def _hold(self, packets: list[tuple[Packet, bool]]) -> None:
+        self._prelude, self._prelude_bytes = packets, sum(len(one.data) for one, _ in packets)
 
     def _decodable(self, packets: Iterable[tuple[Packet, bool]]) -> Iterable[tuple[Packet, bool]]:
         key: int | None = None

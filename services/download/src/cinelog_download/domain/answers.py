@@ -41,6 +41,12 @@ class Validator(msgspec.Struct, frozen=True, kw_only=True):
             return self.last_modified != other.last_modified
         return False
 
+    def names(self, other: "Validator") -> bool:
+        """Tell whether both surely name one version: they agree where both say something, and both do."""
+        if self.etag is not None and other.etag is not None:
+            return not self.contradicts(other)
+        return self.last_modified is not None and self.last_modified == other.last_modified
+
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of a source."""
