@@ -183,7 +183,9 @@ def test_packets_of_the_source_go_when_the_run_has_ended(world: World, outcome: 
 def test_a_full_store_holds_a_tombstone_once_the_packets_are_gone(world: World) -> None:
     packets = keys.bundle(JOB, 1, 0)
     asyncio.run(world.objects.create(packets, b"packets"))
-    world.objects.create = _while_there_is_room(world, lambda: packets not in world.objects.objects)  # type: ignore[method-assign]
+    world.objects.create = _while_there_is_room(  # type: ignore[method-assign]
+        world.objects.create, lambda: packets not in world.objects.objects
+    )
 
     world.run(replace(a_publication("failed"), failure=Failure(category="no_space", message="It is full.")))
 
@@ -194,9 +196,24 @@ def test_a_full_store_holds_a_tombstone_once_the_packets_are_gone(world: World) 
     assert isinstance(event, JobFailed)
 
 
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+def test_a_disk_that_fills_up_behind_the_manifest_does_not_hide_the_end(world: World, outcome: str) -> None:
+    packets, key = keys.bundle(JOB, 1, 0), keys.live_prefix(JOB, 1) + "720p.m3u8"
+    for name, data in ((packets, b"packets"), (key, b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n")):
+        asyncio.run(world.objects.create(name, data))
+    world.objects.replace = _while_there_is_room(  # type: ignore[method-assign]
+        world.objects.replace, lambda: packets not in world.objects.objects
+    )
+
+    world.run(a_publication(outcome))
+
+    assert len(world.announcer.events) == 1
+    assert world.objects.objects[key].data.endswith(b"#EXT-X-ENDLIST\n")
+
+
 def test_a_store_that_stays_full_is_named_and_no_end_is_told(world: World) -> None:
     asyncio.run(world.objects.create(keys.bundle(JOB, 1, 0), b"packets"))
-    world.objects.create = _while_there_is_room(world, lambda: False)  # type: ignore[method-assign]
+    world.objects.create = _while_there_is_room(world.objects.create, lambda: False)  # type: ignore[method-assign]
 
     for _ in range(2):
         with pytest.raises(PermanentError) as caught:
@@ -210,7 +227,7 @@ def test_a_store_that_stays_full_is_named_and_no_end_is_told(world: World) -> No
 def test_a_result_that_finds_the_store_full_keeps_the_packets(world: World) -> None:
     packets = keys.bundle(JOB, 1, 0)
     asyncio.run(world.objects.create(packets, b"packets"))
-    world.objects.create = _while_there_is_room(world, lambda: False)  # type: ignore[method-assign]
+    world.objects.create = _while_there_is_room(world.objects.create, lambda: False)  # type: ignore[method-assign]
 
     with pytest.raises(PermanentError):
         world.run(a_publication())
@@ -218,13 +235,13 @@ def test_a_result_that_finds_the_store_full_keeps_the_packets(world: World) -> N
     assert packets in world.objects.objects
 
 
-def _while_there_is_room(world: World, is_room: Callable[[], bool]) -> Callable[..., Awaitable[Any]]:
-    create = world.objects.create
-
-    async def checked(key: str, data: Any) -> Any:
+def _while_there_is_room(
+    write: Callable[..., Awaitable[Any]], is_room: Callable[[], bool]
+) -> Callable[..., Awaitable[Any]]:
+    async def checked(key: str, *args: Any, **kwargs: Any) -> Any:
         if not is_room():
             raise PermanentError(f"No room for {key}.", category=Category.NO_SPACE, action="Free some space.")
-        return await create(key, data)
+        return await write(key, *args, **kwargs)
 
     return checked
 

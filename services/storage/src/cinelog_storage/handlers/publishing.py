@@ -1,5 +1,8 @@
 """The work of storage: ends a run. The manifest, created once, decides between a result and a tombstone."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import msgspec
 from cinelog_common.clock import Clock
 from cinelog_common.contract import keys
@@ -17,6 +20,8 @@ from msgspec.structs import replace
 from cinelog_storage.domain.metadata import metadata_of
 from cinelog_storage.handlers.galleries import Galleries
 from cinelog_storage.ports import Announcer, Shelf, ShelfMaker
+
+Written = TypeVar("Written")
 
 
 class Ended(Value, frozen=True, kw_only=True):
@@ -60,7 +65,7 @@ class OutputPublisher:
         if held is None:
             held = await (self._deliver if command.outcome == "completed" else self._bury)(command)
         # Before it is told, so that whoever hears of the end finds no playlist that waits for more.
-        await close_playlists(self._objects, command.job, command.run)
+        await self._with_room(command, lambda: close_playlists(self._objects, command.job, command.run))
         ended = await self._settle(command, held)
         stored = await self._objects.head(keys.manifest(command.job, command.run))
         await self._announcer.announce(_ending(command, ended, stored.size_bytes if stored else 0))
@@ -100,17 +105,20 @@ class OutputPublisher:
         return await self._commit(command, await self._result(command))
 
     async def _bury(self, command: PublishOutput) -> Manifest:
-        """Create the tombstone. A full disk has room for it when the packets are gone.
+        tombstone = self._tombstone(command)
+        return await self._with_room(command, lambda: self._commit(command, tombstone))
+
+    async def _with_room(self, command: PublishOutput, write: Callable[[], Awaitable[Written]]) -> Written:
+        """Write what ends the run. A full disk has room for it when the packets are gone.
 
         They may go before the end is settled: a result that wins after all was joined without them.
         """
-        tombstone = self._tombstone(command)
         try:
-            return await self._commit(command, tombstone)
+            return await write()
         except PermanentError as error:
             if error.category != Category.NO_SPACE or not await self._drop_packets(command):
                 raise
-        return await self._commit(command, tombstone)
+        return await write()
 
     async def _drop_packets(self, command: PublishOutput) -> int:
         """Remove what nobody encodes any more, as another run fetches anew; return how many there were."""

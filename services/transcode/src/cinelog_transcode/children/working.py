@@ -182,6 +182,8 @@ class UnitWork:
     def _frames(self) -> Iterator[VideoFrame]:
         for packet in self._bundle:
             yield from self._in_order(self._decoder.decode(packet))
+            if self._threads > 1 and self._decoder.damaged:
+                raise UnsureError
         yield from self._in_order(self._decoder.flush())
 
     def _in_order(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
