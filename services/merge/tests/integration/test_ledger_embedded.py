@@ -63,7 +63,8 @@ class World:
         )
         await ledger.start()
         try:
-            await eventually(ledger.ready)
+            # One that meets at once what it does not know is ready for less than a look takes.
+            await eventually(lambda: ledger.ready() or ledger.failure is not None)
             yield ledger
         finally:
             await ledger.stop(5)
