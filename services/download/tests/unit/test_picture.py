@@ -133,13 +133,15 @@ class NoWriter:
         """Leave it."""
 
 
-def test_a_keyframe_is_not_waited_for_with_more_in_memory_than_is_allowed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def picture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Picture:
+    """One that may hold 1000 bytes until it knows what is shown first."""
     monkeypatch.setattr(picture_module, "_LARGEST_PRELUDE", 1000)
     shape = Shape(policy=CutPolicy(target=100), parameters=GRAY, frame_ticks=1, folder=str(tmp_path))
-    picture = Picture(shape, NoWriter())
+    return Picture(shape, NoWriter())
 
+
+def test_a_keyframe_is_not_waited_for_with_more_in_memory_than_is_allowed(picture: Picture) -> None:
     zeros = []
     for n in range(5):
         picture.add(Packet(data=bytes(256), pts=7 + n, dts=7 + n, duration=1))
@@ -148,25 +150,15 @@ def test_a_keyframe_is_not_waited_for_with_more_in_memory_than_is_allowed(
     assert zeros == [None, None, None, 7, 7]
 
 
-def test_pictures_that_are_shown_long_after_they_are_decoded_do_not_pile_up(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(picture_module, "_LARGEST_PRELUDE", 1000)
-    shape = Shape(policy=CutPolicy(target=100), parameters=GRAY, frame_ticks=1, folder=str(tmp_path))
-    picture = Picture(shape, NoWriter())
-
+def test_pictures_that_are_shown_long_after_they_are_decoded_do_not_pile_up(picture: Picture) -> None:
     for n in range(5):
         picture.add(Packet(data=bytes(256), pts=10**9 + n, dts=n, duration=1, flags=KEYFRAME))
 
     assert picture.zero == 10**9
 
 
-def test_of_what_is_never_shown_only_the_last_group_is_held(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(picture_module, "_LARGEST_PRELUDE", 1000)
-    shape = Shape(policy=CutPolicy(target=100), parameters=GRAY, frame_ticks=1, folder=str(tmp_path))
-    picture, gauge = Picture(shape, NoWriter()), Gauge()
+def test_of_what_is_never_shown_only_the_last_group_is_held(picture: Picture) -> None:
+    gauge = Gauge()
 
     for n in range(40):
         flags = DISCARD | (KEYFRAME if n % 3 == 0 else 0)

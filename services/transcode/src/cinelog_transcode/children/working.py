@@ -12,10 +12,7 @@ from cinelog_common.contract.units import UnitMeta, decode_meta
 from cinelog_common.errors import Category, PermanentError
 from cinelog_fastio import DISCARD, BundleReader
 
-from cinelog_transcode.children.decoding import (
-    BundleDecoder,
-    DecoderOptions,
-)
+from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.children.encoding import EncodedPacket, RenditionEncoder
 from cinelog_transcode.children.filling import filled
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape, weave_of
