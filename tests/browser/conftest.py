@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cinelog_download.testing import Origin
+from cinelog_testkit.growing import OPTIONS, WAY, Growing
+from cinelog_testkit.hosting import hosted
 from cinelog_testkit.programs import chromium_path
 from cinelog_testkit.serving import Serve, served
 
@@ -20,6 +23,22 @@ FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     with served(tmp_path_factory.mktemp("serve"), "--allow-private-sources") as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def finished_film(serve: Serve, film: bytes) -> dict[str, Any]:
+    """The module's film as a job that has ended."""
+    with hosted(Origin()) as origin:
+        job = serve.gateway.submit(origin.serve(WAY, film), **OPTIONS)
+        return serve.gateway.await_job(job)
+
+
+@pytest.fixture
+def growing(serve: Serve, origin: Origin, film: bytes) -> Iterator[Growing]:
+    """The module's film as a job that can be played and is not finished."""
+    job = Growing(serve, origin, film)
+    yield job
+    job.finish()
 
 
 class Browser:

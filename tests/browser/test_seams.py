@@ -1,13 +1,11 @@
 """A film plays as if it were in one piece, growing or finished: every frame, no hole, no fault."""
 
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from cinelog_download.testing import Behaviour, Origin
 from cinelog_testkit.films import Film, make_film
-from cinelog_testkit.hosting import hosted
+from cinelog_testkit.growing import Growing
 from cinelog_testkit.serving import Serve
 
 pytestmark = pytest.mark.real
@@ -15,8 +13,6 @@ pytestmark = pytest.mark.real
 RATE = 25
 FRAMES = 150
 LENGTH_S = FRAMES / RATE
-SLOW_BPS = 700_000
-WAY = "/seams.mp4"
 RECORD = """() => {
   const video = document.querySelector('video');
   window.shown = [];
@@ -39,39 +35,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Six seconds in several megabytes, with a keyframe a second."""
     large = Film(frames=FRAMES, size=(320, 180), noise=True, options={"preset": "ultrafast", "qp": "8"})
     return make_film(tmp_path_factory.mktemp("seams") / "film.mp4", large).read_bytes()
-
-
-class Growing:
-    """A job whose first segments can be played and whose last ones have not arrived."""
-
-    def __init__(self, serve: Serve, origin: Origin, film: bytes) -> None:
-        self.gateway = serve.gateway
-        self._hurry = lambda: origin.serve(WAY, film)
-        url = origin.serve(WAY, film, Behaviour(rate_bps=SLOW_BPS))
-        self.job = self.gateway.submit(url, preset="ultrafast", segment_s=1.0)
-        self.gateway.await_snapshot(
-            self.job, lambda status: status["playable"], deadline_s=60, what="playable"
-        )
-
-    def finish(self) -> dict[str, Any]:
-        """Let the rest arrive at once, and return the last snapshot."""
-        self._hurry()
-        return self.gateway.await_job(self.job)
-
-
-@pytest.fixture(scope="module")
-def finished(serve: Serve, film: bytes) -> dict[str, Any]:
-    """The same film as a job that has ended."""
-    with hosted(Origin()) as origin:
-        job = serve.gateway.submit(origin.serve(WAY, film), preset="ultrafast", segment_s=1.0)
-        return serve.gateway.await_job(job)
-
-
-@pytest.fixture
-def growing(serve: Serve, origin: Origin, film: bytes) -> Iterator[Growing]:
-    job = Growing(serve, origin, film)
-    yield job
-    job.finish()
 
 
 def assert_seamless(player: Any) -> None:
@@ -118,14 +81,14 @@ def test_while_it_grows_every_frame_is_played_once_and_the_end_is_the_films_end(
 
 @pytest.mark.parametrize("playlist", ["live/master.m3u8", "output/master.m3u8"])
 def test_finished_it_plays_through_in_the_browsers_own_player(
-    serve: Serve, finished: dict[str, Any], player: Any, playlist: str
+    serve: Serve, finished_film: dict[str, Any], player: Any, playlist: str
 ) -> None:
     player.blank(serve.gateway.url)
     player.evaluate(RECORD)
 
     player.evaluate(
         "url => { document.querySelector('video').src = url; }",
-        f"{serve.gateway.url}{finished['links']['files']}{playlist}",
+        f"{serve.gateway.url}{finished_film['links']['files']}{playlist}",
     )
     player.await_that("v.readyState >= 2")
     player.play()

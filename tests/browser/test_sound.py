@@ -1,14 +1,12 @@
 """What is played is heard: a tone that goes in comes out, before the job has finished and over every seam."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cinelog_download.testing import Behaviour, Origin
 from cinelog_testkit.corpus.surgery import ffmpeg
 from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.gateways import ENDED
-from cinelog_testkit.hosting import hosted
+from cinelog_testkit.growing import Growing
 from cinelog_testkit.listening import heard, listen, tone_is_heard
 from cinelog_testkit.serving import Serve
 
@@ -16,8 +14,6 @@ pytestmark = pytest.mark.real
 
 TONE_HZ = 1000
 LENGTH_S = 6.0
-SLOW_BPS = 700_000
-WAY = "/tone.mp4"
 SILENCE_S = 0.01
 """Two milliseconds at each seam. The encoder's own delay at the film's ends is less."""
 SOUGHT_S = 1.2
@@ -37,25 +33,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return film.read_bytes()
 
 
-@pytest.fixture(scope="module")
-def finished(serve: Serve, film: bytes) -> dict[str, Any]:
-    """The film as a job that has ended."""
-    with hosted(Origin()) as origin:
-        job = serve.gateway.submit(origin.serve(WAY, film), preset="ultrafast", segment_s=1.0)
-        return serve.gateway.await_job(job)
-
-
-@pytest.fixture
-def growing(serve: Serve, origin: Origin, film: bytes) -> Iterator[str]:
-    """A job whose first segments can be played and whose last ones have not arrived."""
-    url = origin.serve(WAY, film, Behaviour(rate_bps=SLOW_BPS))
-    job = serve.gateway.submit(url, preset="ultrafast", segment_s=1.0)
-    serve.gateway.await_snapshot(job, lambda status: status["playable"], deadline_s=60, what="playable")
-    yield job
-    origin.serve(WAY, film)
-    serve.gateway.await_job(job)
-
-
 def assert_heard_in_one_piece(listener: Any) -> None:
     """All of the tone came out once, and nothing else did."""
     sound = heard(listener)
@@ -68,14 +45,14 @@ def assert_heard_in_one_piece(listener: Any) -> None:
 
 
 def test_the_tone_of_a_film_is_heard_before_the_job_has_finished_and_on_to_its_end(
-    serve: Serve, growing: str, listener: Any
+    serve: Serve, growing: Growing, listener: Any
 ) -> None:
-    listener.open(f"{serve.gateway.url}/watch/{growing}")
+    listener.open(f"{serve.gateway.url}/watch/{growing.job}")
     listen(listener, TONE_HZ)
 
     listener.play(muted=False)
     listener.await_that(f"v.currentTime > 0.5 && {tone_is_heard(TONE_HZ)}")
-    state = serve.gateway.show(growing)["state"]
+    state = serve.gateway.show(growing.job)["state"]
     listener.await_that("v.ended")
 
     assert state not in ENDED
@@ -84,13 +61,13 @@ def test_the_tone_of_a_film_is_heard_before_the_job_has_finished_and_on_to_its_e
 
 @pytest.mark.parametrize("playlist", ["live/master.m3u8", "output/master.m3u8"])
 def test_no_seam_of_a_finished_film_is_heard(
-    serve: Serve, finished: dict[str, Any], listener: Any, playlist: str
+    serve: Serve, finished_film: dict[str, Any], listener: Any, playlist: str
 ) -> None:
     listener.blank(serve.gateway.url)
     listen(listener, TONE_HZ)
     listener.evaluate(
         "url => { document.querySelector('video').src = url; }",
-        f"{serve.gateway.url}{finished['links']['files']}{playlist}",
+        f"{serve.gateway.url}{finished_film['links']['files']}{playlist}",
     )
 
     listener.play(muted=False)
