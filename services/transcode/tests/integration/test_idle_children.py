@@ -1,4 +1,4 @@
-"""A warm child that waits for work holds little memory, however large its last unit was."""
+"""A warm child holds little memory while it waits, and no unit's beside that of the next one."""
 
 import asyncio
 import sys
@@ -11,6 +11,10 @@ from cinelog_common.child_pool import ChildPool
 from cinelog_common.children import Child
 from cinelog_transcode.adapters.encoder import ENCODER
 from cinelog_transcode.domain.tasks import EncodeTask, TaskProgress, UnitReport, decode_report
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only glibc gives memory back when it is asked"
+)
 
 CFR = tuple(range(0, 30 * 512, 512))
 
@@ -29,14 +33,15 @@ async def encode(child: Child, task: EncodeTask) -> object:
     return report
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only glibc gives memory back when it is asked")
-def test_a_child_that_made_1080p_gives_its_memory_back_when_it_has_nothing_to_do(
-    studio: Any, tmp_path: Path
-) -> None:
+@pytest.fixture
+def task(studio: Any, tmp_path: Path) -> EncodeTask:
+    """A second of 1080p."""
     footage = studio.make(studio.spec(pts=CFR, size=(1920, 1080), options={"preset": "ultrafast"}))
     bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=30 * 512))
-    task = EncodeTask(bundle=str(bundle), folder=str(tmp_path), recipe=studio.recipe(footage), n=0)
+    return EncodeTask(bundle=str(bundle), folder=str(tmp_path), recipe=studio.recipe(footage), n=0)
 
+
+def test_a_child_that_made_1080p_gives_its_memory_back_when_it_has_nothing_to_do(task: EncodeTask) -> None:
     async def scenario() -> None:
         async with ChildPool(ENCODER, size=1) as pool, pool.child() as child:
             assert isinstance(await encode(child, task), UnitReport)
@@ -49,5 +54,19 @@ def test_a_child_that_made_1080p_gives_its_memory_back_when_it_has_nothing_to_do
             # It is as good as before.
             assert isinstance(await encode(child, task), UnitReport)
             assert most > 150_000
+
+    asyncio.run(scenario())
+
+
+def test_what_a_unit_held_is_not_held_while_another_sort_is_encoded(task: EncodeTask) -> None:
+    small = msgspec.structs.replace(task.recipe.renditions[0], width=320, height=180)
+    recipe = msgspec.structs.replace(task.recipe, renditions=(small,))
+
+    async def scenario() -> None:
+        async with ChildPool(ENCODER, size=1) as pool, pool.child() as child:
+            assert isinstance(await encode(child, msgspec.structs.replace(task, threads=3)), UnitReport)
+            assert isinstance(await encode(child, msgspec.structs.replace(task, recipe=recipe)), UnitReport)
+            now, most = resident_kb(child.pid)
+            assert now < most / 2
 
     asyncio.run(scenario())
