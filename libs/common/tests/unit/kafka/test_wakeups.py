@@ -10,8 +10,8 @@ ADDRESS = "127.0.0.1:9"
 
 
 class Response:
-    def __init__(self, records: bytes = b"", error: int = 0) -> None:
-        self.topics = [("t", [(0, error, 0, 0, 0, None, records)])]
+    def __init__(self, records: bytes = b"", error: int = 0, end: int = 0) -> None:
+        self.topics = [("t", [(0, error, end, 0, 0, None, records)])]
 
 
 class Client:
@@ -29,8 +29,8 @@ class Client:
         return Response()
 
 
-def fetch(wait_ms: int = 5_000) -> FetchRequest:
-    return FetchRequest(wait_ms, 1, 1000, 0, [("t", [(0, 0, 1000)])])
+def fetch(wait_ms: int = 5_000, offset: int = 0) -> FetchRequest:
+    return FetchRequest(wait_ms, 1, 1000, 0, [("t", [(0, offset, 1000)])])
 
 
 def attached(*answers: Response) -> Client:
@@ -126,5 +126,54 @@ def test_a_broker_elsewhere_is_left_alone() -> None:
         await client.send(1, fetch(70))
 
         assert client.waits_ms == [70]
+
+    asyncio.run(test())
+
+
+def test_a_log_that_was_read_to_its_end_is_asked_again_only_after_an_append_or_the_wait() -> None:
+    async def test() -> None:
+        consumer = attached(
+            Response(b"records", end=3), Response(b"more", end=4), Response(b"others'", end=5)
+        )
+        found = wakeups.find(ADDRESS)
+        assert found is not None
+        await consumer.send(1, fetch())
+
+        fetching = asyncio.create_task(consumer.send(1, fetch(offset=3)))
+        await asyncio.sleep(0.01)
+        assert len(consumer.waits_ms) == 1
+        found.notify(["t"])
+        async with asyncio.timeout(1):
+            assert (await fetching).topics[0][1][0][-1] == b"more"
+
+        # Another process appended: nobody wakes this fetch, and it finds that when its wait is over.
+        assert (await consumer.send(1, fetch(20, offset=4))).topics[0][1][0][-1] == b"others'"
+        assert len(consumer.waits_ms) == 3
+
+    asyncio.run(test())
+
+
+def test_a_log_is_asked_where_it_was_not_read_to_its_end() -> None:
+    async def test() -> None:
+        consumer = attached(Response(b"one", end=3), Response(b"two", end=3), Response(error=1))
+        async with asyncio.timeout(1):
+            for offset in (0, 1, 9):
+                await consumer.send(1, fetch(offset=offset))
+        assert len(consumer.waits_ms) == 3
+
+    asyncio.run(test())
+
+
+def test_an_answer_that_an_append_overtook_says_nothing_of_the_end() -> None:
+    async def test() -> None:
+        consumer = attached(Response(b"records", end=3), Response(b"new", end=4))
+        found = wakeups.find(ADDRESS)
+        assert found is not None
+        fetching = asyncio.create_task(consumer.send(1, fetch()))
+        await asyncio.sleep(0)  # the broker is being asked, and has answered without the record below
+        found.notify(["t"])
+        await fetching
+        async with asyncio.timeout(1):
+            assert (await consumer.send(1, fetch(offset=3))).topics[0][1][0][-1] == b"new"
 
     asyncio.run(test())
