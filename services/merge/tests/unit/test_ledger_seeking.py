@@ -132,6 +132,38 @@ def test_a_step_of_the_recovery_that_hangs_is_an_error_and_not_its_silent_end() 
     asyncio.run(scenario())
 
 
+def test_a_changelog_that_brings_nothing_is_given_up_and_one_that_does_is_read_to_its_end() -> None:
+    async def scenario() -> None:
+        recovery = _recovery()
+        recovery.stall_s = 0.05
+        ended = asyncio.Event()
+
+        async def read() -> None:
+            for offset in range(8):
+                await asyncio.sleep(0.02)
+                recovery.active_offsets[CHANGELOG] = offset
+            ended.set()
+
+        reading = asyncio.create_task(read())
+        await recovery._wait(ended.wait())
+        await reading
+        with pytest.raises(TimeoutError, match="brought nothing"):
+            await recovery._wait(asyncio.Event().wait())
+
+    asyncio.run(scenario())
+
+
+def test_what_a_step_without_a_time_raises_is_raised() -> None:
+    async def fail() -> None:
+        raise RebalanceAgain
+
+    async def scenario() -> None:
+        with pytest.raises(RebalanceAgain):
+            await _recovery()._wait(fail())
+
+    asyncio.run(scenario())
+
+
 def test_a_recovery_that_is_stopped_ends_as_faust_means_it_to() -> None:
     async def scenario() -> None:
         recovery = _recovery()

@@ -10,12 +10,15 @@ first, nothing can be fetched in between (0 of 52,320 lost in the same chaos).
 
 And `Recovery._wait` takes a step that is not done in time for the end of the service:
 the loop ends without a word, and the member keeps its partitions and reads none of
-them for as long as the process lives. Here that is an error, which starts it anew.
+them for as long as the process lives. Reading the changelog has no time at all to be
+done in. Here both are errors, which start it anew: a step that takes too long, and a
+changelog of which nothing more comes.
 
 The changes are written against one version's source, so another version is
 refused: read its `Recovery` and `TableManager`, run the chaos test, move the pin.
 """
 
+import asyncio
 from typing import Any
 
 import faust
@@ -42,12 +45,30 @@ def check_pin() -> None:
 class MendedRecovery(Recovery):  # type: ignore[misc]
     """Recovery that closes the flow before the source partitions are resumed, and says so if it hangs."""
 
+    stall_s = 60.0
+    """After how long without a record the changelog is given up; longer than any step within may take."""
+
     async def _wait(self, coro: Any, timeout: float | None = None) -> None:
         """Wait for one step, the next rebalance or the end of the service.
 
         Raises:
             TimeoutError: The step was not done in time. It crashes the app, so that the stream starts anew.
         """
+        if timeout is not None:
+            await self._within(coro, timeout)
+            return
+        step = asyncio.ensure_future(coro)
+        try:
+            while not step.done():
+                known = dict(self.active_offsets)
+                await self._within(asyncio.wait({step}, timeout=self.stall_s), None)
+                if not step.done() and self.active_offsets == known:
+                    raise TimeoutError(f"The table's changelog brought nothing for {self.stall_s} s.")
+            await step
+        finally:
+            step.cancel()
+
+    async def _within(self, coro: Any, timeout: float | None) -> None:
         try:
             await super()._wait(coro, timeout=timeout)
         except ServiceStopped:
