@@ -1,6 +1,7 @@
 import errno
 import os
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.usefixtures("kernel")
 
+WINDOW = 4 << 20
+"""So much of a file is looked at at a time."""
 CHUNK = 100_003
 """Not a multiple of anything that the kernels work in."""
 
@@ -271,8 +274,8 @@ def test_ranges_are_joined_in_their_order(tmp_path: Path, target: int, threads: 
     assert found == [checksum(one), checksum(two), checksum(two), checksum(one)]
 
 
-@pytest.mark.parametrize("size", [0, 1, 1 << 18, (1 << 20) + 17])
-@pytest.mark.parametrize("left_out", [(0, 0), (1, 0), (0, 1), (1 << 18, 1 << 18)])
+@pytest.mark.parametrize("size", [0, 1, 1 << 18, (1 << 20) + 17, WINDOW, 2 * WINDOW + 3])
+@pytest.mark.parametrize("left_out", [(0, 0), (1, 0), (0, 1), (1 << 18, 1 << 18), (WINDOW - 1, 2)])
 def test_a_checksum_covers_the_file_and_not_only_the_range(
     tmp_path: Path, target: int, size: int, left_out: tuple[int, int]
 ) -> None:
@@ -283,6 +286,18 @@ def test_a_checksum_covers_the_file_and_not_only_the_range(
 
     assert (tmp_path / "joined").read_bytes() == content(size)[start:stop]
     assert found == [checksum(content(size))]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="files of the kernel's own")
+@pytest.mark.parametrize("file", ["/proc/version", "/sys/devices/system/cpu/online"])
+def test_a_file_that_cannot_be_mapped_is_read(tmp_path: Path, target: int, file: str) -> None:
+    """One says that it has no bytes, the other that it has a page of them."""
+    data = Path(file).read_bytes()
+
+    found = join_checked(target, 0, [FileRange(path=file, start=0, length=len(data))])
+
+    assert (tmp_path / "joined").read_bytes() == data
+    assert found == [checksum(data)]
 
 
 def test_nothing_is_joined_of_no_pieces(target: int) -> None:

@@ -8,6 +8,7 @@ from posix.types cimport off_t
 
 from cinelog_fastio._native.descriptors cimport PIECE_BYTES, raise_errno, read_whole, write_whole
 from cinelog_fastio._native.hashing cimport XXH3_state_t, digest, free_state, new_state, state_digest, update
+from cinelog_fastio._native.views cimport View, close_view, look, open_view
 
 
 def checksum_range(int descriptor, off_t start, length):
@@ -47,25 +48,28 @@ def copy_checked(int source, int target, *, off_t start, off_t length, off_t at)
     cdef off_t end = start + length
     cdef off_t offset = 0
     cdef size_t wanted, got
+    cdef const uint8_t *data
     cdef int code = 0
     cdef uint64_t value = 0
+    cdef View view
     cdef XXH3_state_t *state = new_state()
-    cdef uint8_t *piece = <uint8_t *> malloc(PIECE_BYTES)
+    open_view(&view, source, <uint8_t *> malloc(PIECE_BYTES))
     try:
-        if state == NULL or piece == NULL:
+        if state == NULL or view.piece == NULL:
             raise MemoryError
         with nogil:
             while code == 0:
                 # To the target's next boundary: a write that ends within a block makes the next one's smaller.
                 wanted = PIECE_BYTES - ((at - start + offset) & (PIECE_BYTES - 1))
-                code = read_whole(source, piece, wanted, offset, &got)
-                update(state, piece, got)
+                data = look(&view, offset, wanted, &got, &code)
+                update(state, data, got)
                 if code <= 0 and offset < end and offset + <off_t> got > start:
-                    code = _write_part(target, piece, got, start - offset, end - offset, at - start + offset) or code
+                    code = _write_part(target, data, got, start - offset, end - offset, at - start + offset) or code
                 offset += got
             value = state_digest(state)
     finally:
-        free(piece)
+        close_view(&view)
+        free(view.piece)
         free_state(state)
     if code > 0:
         raise_errno(code)
