@@ -53,7 +53,7 @@ def join_checked(target: int, at: int, pieces: Sequence[FileRange], *, threads: 
 
     A checksum covers all of its file, and comes from the pass that copies: what is stored of a file is
     the checksum of it all, and of a fragment only the payload is wanted. Bytes never become Python objects.
-    Threads take a file each, so none waits for another's turn.
+    Threads take a file each, so none waits for another's turn. The files must be such that nobody writes to.
 
     Raises:
         EOFError: A file ends before its range does; it is named.

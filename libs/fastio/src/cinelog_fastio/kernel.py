@@ -61,7 +61,8 @@ class Kernel(Protocol):
     def copy_checked(self, source: int, target: int, *, start: int, length: int, at: int) -> int:
         """Copy that range of `source` to `at` of `target`; return the xxh3-64 of all of `source`.
 
-        The file is read once, from end to end: its checksum covers what lies beside the range too.
+        The file is read once, from end to end: its checksum covers what lies beside the range too. Nobody
+        may write to it meanwhile: its pages themselves may be looked at; one that is gone ends the process.
 
         Raises:
             EOFError: The file ends before the range does.

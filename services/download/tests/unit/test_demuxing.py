@@ -13,6 +13,8 @@ from cinelog_common.errors import Category, PermanentError
 from cinelog_download.children import decoding
 from cinelog_download.domain.demuxing import Finished, Limits, Probed
 from cinelog_fastio import BundleReader
+from cinelog_testkit.corpus.films import Film, write_film
+from cinelog_testkit.corpus.surgery import ffmpeg
 
 FILMS: dict[str, dict[str, Any]] = {
     "closed.mp4": {},
@@ -403,6 +405,49 @@ def test_limits_are_kept(films: Any, media: Any, tmp_path: Path) -> None:
         assert caught.value.category == Category.LIMIT_EXCEEDED
         assert words in caught.value.message
         assert f"CINELOG_DOWNLOAD_{setting} " in caught.value.action
+
+
+def test_a_silent_film_of_which_only_the_sound_is_wanted_is_said_to_be_silent(
+    media: Any, tmp_path: Path
+) -> None:
+    film = write_film(tmp_path / "film.mkv", Film(frames=24, voices=()))
+
+    with pytest.raises(PermanentError, match="has no sound") as caught:
+        media.demux([film], tmp_path / "made", video="none")
+
+    assert caught.value.category == Category.UNSUPPORTED_MEDIA
+
+
+def test_tags_are_of_the_film_and_not_of_its_container(films: Any, media: Any, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    ffmpeg("-i", films.make("closed.mp4"), "-metadata", "title=A film", "-c", "copy", film)
+
+    told = media.demux([film], tmp_path / "made")
+
+    probed = next(message for message in told if isinstance(message, Probed))
+    assert probed.tags == {"title": "A film"}
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        pytest.param(["-i", "endless.srt", "-map", "0", "-map", "1"], id="text without an end"),
+        pytest.param(["-output_ts_offset", "1700000"], id="a clock that began long ago"),
+    ],
+)
+def test_only_picture_and_sound_count_against_the_longest_duration(
+    films: Any, media: Any, tmp_path: Path, oddity: list[str]
+) -> None:
+    cue = "1\n00:00:00,500 --> 99:59:59,000\nFor ever\n"
+    (tmp_path / "endless.srt").write_text(cue)
+    words = [str(tmp_path / word) if word.endswith(".srt") else word for word in oddity]
+    film = tmp_path / "film.mkv"
+    ffmpeg("-i", films.make("closed.mp4"), *words, "-c:v", "copy", "-c:a", "copy", film)
+
+    told = media.demux([film], tmp_path / "made")
+
+    probed = next(message for message in told if isinstance(message, Probed))
+    assert probed.duration_s == pytest.approx(told[-1].duration_s, abs=0.2)
 
 
 def test_a_stream_that_does_not_say_how_long_it_is_may_not_be_too_long(

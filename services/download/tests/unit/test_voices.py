@@ -29,6 +29,18 @@ def test_every_language_becomes_a_track_of_its_own(film: Path, media: Any, tmp_p
         assert [message.start for message in cut[1:]] == [message.end for message in cut[:-1]]
 
 
+def test_languages_are_told_in_three_letters_and_what_is_none_as_unknown(media: Any, tmp_path: Path) -> None:
+    tags = ("en", "pt-BR", "ENG", "fre", "a1b", "en ")
+    film = write_film(
+        tmp_path / "film.mkv", Film(frames=48, voices=tuple(Voice(language=tag) for tag in tags))
+    )
+
+    told = media.demux([film], tmp_path / "made")
+
+    tracks = [message for message in told if isinstance(message, TrackBegun)]
+    assert [track.language for track in tracks] == ["eng", "por", "eng", "fra", "und", "eng"]
+
+
 def test_of_two_files_the_one_that_was_fetched_for_its_sound_is_heard(
     film: Path, media: Any, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ Nothing here depends on when or where it runs: creation times are zero, so that 
 gives the same bytes.
 """
 
+import re
 import struct
 
 import msgspec
@@ -164,7 +165,7 @@ def _times(duration: int, form: str, *values: int) -> tuple[int, bytes]:
 
 def language_code(language: str) -> bytes:
     """Three letters as three times five bits (8.4.2.3); what is no such code becomes "und"."""
-    letters = language if len(language) == 3 and language.isascii() and language.islower() else "und"
+    letters = language if re.fullmatch("[a-z]{3}", language) else "und"
     first, second, third = (ord(letter) - 0x60 for letter in letters)
     return (first << 10 | second << 5 | third).to_bytes(2, "big")
 

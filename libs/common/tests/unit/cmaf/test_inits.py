@@ -9,6 +9,7 @@ from av.codec.context import Flags
 from cinelog_common.cmaf.accessunits import sample_form
 from cinelog_common.cmaf.boxes import BoxError, descend
 from cinelog_common.cmaf.fragments import FragmentSpec, Sample, write_fragment
+from cinelog_common.cmaf.headers import language_code, language_of
 from cinelog_common.cmaf.inits import (
     CopyHints,
     LightLevel,
@@ -295,3 +296,8 @@ def test_reading_an_init_does_not_import_the_codecs() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("tag", ["", "en", "ENG", "a1b", "en ", 'e"n', "äöü", "english"])
+def test_what_is_no_code_of_a_language_is_written_as_unknown(tag: str) -> None:
+    assert language_of(int.from_bytes(language_code(tag), "big")) == "und"

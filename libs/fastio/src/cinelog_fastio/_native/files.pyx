@@ -2,6 +2,7 @@
 """Hashing and writing by file descriptor; `_pure.files` in C."""
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.errno cimport EFAULT
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from posix.types cimport off_t
@@ -71,6 +72,8 @@ def copy_checked(int source, int target, *, off_t start, off_t length, off_t at)
         close_view(&view)
         free(view.piece)
         free_state(state)
+    if code == EFAULT:
+        raise EOFError(f"the file became shorter while it was copied, after byte {offset}")
     if code > 0:
         raise_errno(code)
     if offset < end:

@@ -2,8 +2,9 @@
 
 Mapped, nothing is copied before it is hashed and written: joining takes a sixth less time. Pages are mapped all at
 once and before they are looked at: that says what cannot be read, instead of a signal; such a stretch is read as any
-file is, which names the failure. Only a page that was there, was taken back under memory pressure and cannot be read
-a second time still ends the process.
+file is, which names the failure. What is hashed and what is written is the same only as long as nobody writes to the
+file, and one that is made shorter meanwhile, or whose page was taken back and cannot be read again, ends the process:
+this is for objects of a store, which never change, and for children, which may die.
 """
 
 from libc.stddef cimport size_t

@@ -72,7 +72,8 @@ class Demuxing:
         self._texts = Texts(self._order, opened, shown=film is not None)
         sources = self._sources(film)
         if not sources:
-            raise refusals.not_media()
+            is_film = any(one.video is not None or one.unreadable for one in opened)
+            raise refusals.silent() if is_film else refusals.not_media()
         self._find_cover()
         self._deliver(sources, film)
 
@@ -238,7 +239,7 @@ class Demuxing:
 
     def _duration_s(self, film: Opened | None) -> float | None:
         used = [*([film] if film is not None else []), *(voice for voice, _ in self._voices)]
-        return max((one.duration_s for one in used if one.duration_s), default=None)
+        return max((one.film_s for one in used if one.film_s), default=None)
 
     def _probe(self, film: Opened | None, eye: Eye | None) -> None:
         main = film or self._voices[0][0]

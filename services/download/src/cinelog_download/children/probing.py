@@ -1,5 +1,6 @@
 """Opens a part file as far as it has arrived, and tells what it holds."""
 
+import re
 from fractions import Fraction
 from itertools import islice
 from typing import Any
@@ -18,6 +19,7 @@ from cinelog_download.children.reading import ArrivingFile
 from cinelog_download.domain.containers import TS_PACKET, Layout, layout_of, missing_bytes
 from cinelog_download.domain.cuetexts import is_text
 from cinelog_download.domain.demuxing import Limits
+from cinelog_download.domain.languages import three_letters
 
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,live_flv,asf,asf_o,ogg,mp3,wav,w64,"
@@ -26,6 +28,8 @@ _FORMATS = (
 )
 """Containers of media only: none that refers to other files (playlists, concat) or to pictures on a disk."""
 _MOST_TAGS, _MOST_CHAPTERS = 64, 1000
+_OF_THE_FORM = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+"""Tags that tell who wrote the container and how; the result is written anew."""
 _NAME_CHARS, _VALUE_CHARS = 200, 2000
 """All of it travels in one message, which has an end: some files carry books in their comments."""
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG")
@@ -33,6 +37,8 @@ _COVER_BYTES = 8 << 20
 _TEXT_PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 _FIELD_ORDERS = {0: "progressive", 1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 """AVFieldOrder; what is not said is taken as progressive."""
+_TOLD_BY_STREAM = frozenset({"mp4", "matroska"})
+_CLOCK = re.compile(r"(\d{1,9}):(\d\d):(\d\d(?:\.\d{1,9})?)")
 
 
 class Opened:
@@ -55,6 +61,21 @@ class Opened:
         """How long the container says that it is."""
         duration = self.container.duration
         return duration / 1_000_000 if duration and duration > 0 else None
+
+    @property
+    def film_s(self) -> float | None:
+        """How long picture and sound are, as far as the container says: its text may go on for hours.
+
+        Matroska's durations count from its zero, which may lie long before the first picture.
+        """
+        whole = self.duration_s
+        if whole is None or self.layout.family not in _TOLD_BY_STREAM:
+            return whole
+        used = [*([self.video] if self.video is not None else []), *self.audios]
+        ends = [end for stream in used if (end := _said_end_s(stream)) is not None]
+        end = min(whole, max(ends)) if ends and len(ends) == len(used) else whole
+        start = self.container.start_time or 0 if self.layout.family == "matroska" else 0
+        return max(0.0, end - max(0, start) / 1_000_000) or None
 
 
 def open_input(file: ArrivingFile, limits: Limits, *, salvage: bool = False) -> Opened:
@@ -86,8 +107,8 @@ def open_input(file: ArrivingFile, limits: Limits, *, salvage: bool = False) -> 
         detail = f"{len(container.streams)} streams, {limits.streams} allowed"
         raise refusals.over_limit(detail, refusals.MAX_STREAMS)
     opened = Opened(file, container, layout)
-    if opened.duration_s is not None and opened.duration_s > limits.duration_s:
-        detail = f"{opened.duration_s:.0f} s long, {limits.duration_s:.0f} s allowed"
+    if opened.film_s is not None and opened.film_s > limits.duration_s:
+        detail = f"{opened.film_s:.0f} s long, {limits.duration_s:.0f} s allowed"
         raise refusals.over_limit(detail, refusals.MAX_DURATION)
     return opened
 
@@ -136,14 +157,14 @@ def video_info(stream: VideoStream, first: VideoFrame | None) -> VideoInfo:
         color_primaries=int(context.color_primaries),
         color_transfer=int(context.color_trc),
         color_matrix=int(context.colorspace),
-        language=stream.language or "und",
+        language=three_letters(stream.language or "und"),
     )
 
 
 def language_of(stream: AudioStream, said: str = "") -> str:
     """Return a track's language, or what is `said` of it elsewhere where it does not say itself."""
-    own = stream.language or "und"
-    return own if own != "und" else said or "und"
+    own = three_letters(stream.language or "und")
+    return own if own != "und" else three_letters(said)
 
 
 def audio_info(stream: AudioStream, said: str = "") -> AudioInfo:
@@ -203,8 +224,8 @@ def frame_rate(stream: VideoStream) -> Fraction | None:
 
 
 def tags_of(container: InputContainer) -> dict[str, str]:
-    """Return what the container says of itself, as far as it is short enough to be told."""
-    tags = container.metadata.items()
+    """Return what the container says of its contents, as far as it is short enough to be told."""
+    tags = ((name, value) for name, value in container.metadata.items() if name not in _OF_THE_FORM)
     return {str(name)[:_NAME_CHARS]: str(value)[:_VALUE_CHARS] for name, value in islice(tags, _MOST_TAGS)}
 
 
@@ -261,6 +282,15 @@ def codec_of(stream: Any) -> str:
     """Return the name of a stream's codec, empty if it is not known."""
     context = stream.codec_context
     return str(context.codec.canonical_name) if context is not None else ""
+
+
+def _said_end_s(stream: VideoStream | AudioStream) -> float | None:
+    """Return when a stream ends: what Matroska's writers put in a tag, MP4 in the track's header."""
+    if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):
+        return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+    if stream.duration is None or stream.duration <= 0 or stream.time_base is None:
+        return None
+    return float(stream.duration * stream.time_base)
 
 
 def _best_video(container: InputContainer) -> VideoStream | None:

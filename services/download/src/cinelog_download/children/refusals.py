@@ -22,6 +22,15 @@ def not_media(detail: str = "") -> PermanentError:
     )
 
 
+def silent() -> PermanentError:
+    """Only sound was asked for, and there is a picture alone."""
+    return PermanentError(
+        "The source has no sound.",
+        category=Category.UNSUPPORTED_MEDIA,
+        action="Choose another profile, such as web.",
+    )
+
+
 def damaged(detail: str) -> PermanentError:
     """Part of the media is missing or broken."""
     return PermanentError(
