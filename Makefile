@@ -4,6 +4,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 SOURCE ?= examples/big-buck-bunny.mp4
 OUT ?= out
+# Of tests: each starts servers of its own, and many tests use every core already.
+PROCESSES ?= 2
 # Through the environment, as they were typed: a $ or a quote in an address is for neither make nor the shell.
 override SOURCE := $(value SOURCE)
 override OUT := $(value OUT)
@@ -29,7 +31,7 @@ run: install ## Turn SOURCE (a URL or a file; default: the example clip) into vi
 	@$(BIN)/cinelog run --out "$$OUT" -- "$$SOURCE"
 
 test: install ## Run every test; real servers are found or started
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES)
 
 unit: install ## Run the unit tests alone
 	$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit cli/tests/unit)

@@ -1,6 +1,7 @@
 """One source in, playable video out, and a way to say that both show the same."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,4 +73,6 @@ def corpus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         ended = run_jobs(wishes, folder / "data", within_s=CORPUS_WITHIN_S)
         yield Corpus(folder / "out", ended, log)
     finally:
-        logger.remove(sink)
+        # Whoever configures the log anew removes all of its sinks.
+        with suppress(ValueError):
+            logger.remove(sink)

@@ -1,7 +1,7 @@
 """The pytest fixtures: one server of each kind a test run, started when the first test asks for it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cinelog_common.priorities import forgo_realtime
@@ -30,6 +30,14 @@ def pytest_configure() -> None:
     forgo_realtime(children=False)
     settings.register_profile("cinelog", deadline=None)
     settings.load_profile("cinelog")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """Keep together what shares servers and films, where tests run in several processes."""
+    from cinelog_testkit.spreading import ByFile
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

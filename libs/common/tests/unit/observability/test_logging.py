@@ -120,7 +120,11 @@ def test_what_libraries_log_has_our_form(capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
-@pytest.mark.parametrize("value", ["\udce4", {1: {2, 3}}, object(), float("nan"), b"\xff"], ids=ascii)
+@pytest.mark.parametrize(
+    "value",
+    ["\udce4", {1: {2, 3}}, object(), float("nan"), b"\xff"],
+    ids=["surrogate", "set", "object", "nan", "bytes"],
+)
 def test_no_value_makes_a_line_disappear(value: object, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(style="json")
 
