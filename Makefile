@@ -37,7 +37,7 @@ unit: install ## Run the unit tests alone
 	$(BIN)/python -m pytest -q $(wildcard libs/*/tests/unit services/*/tests/unit cli/tests/unit)
 
 real: install ## Run what needs real Kafka, MongoDB, S3 or a browser
-	CINELOG_REQUIRE_REAL=1 $(BIN)/python -m pytest -m real
+	CINELOG_REQUIRE_REAL=1 $(BIN)/python -m pytest -n $(PROCESSES) -m real
 
 check: lint types imports sizes ## What CI runs for style
 
