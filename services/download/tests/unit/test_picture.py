@@ -1,6 +1,7 @@
 """What cutting the picture holds in memory, and what it promises before a cut is proven."""
 
 import weakref
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cinelog_download.children.units import Stretch
 from cinelog_download.children.window import Window
 from cinelog_download.domain.cutting import CutPolicy
 from cinelog_fastio import DISCARD, KEYFRAME, Packet, StreamParameters
+from cinelog_testkit.corpus.films import Film, write_film
 
 GRAY = StreamParameters(
     codec="rawvideo",
@@ -79,6 +81,21 @@ def test_what_would_take_too_long_to_prove_is_not_cut_and_stays_exact(
     assert len(media.units(told)) == 1
     assert any("is not split there" in warning for warning in told[-1].warnings)
     assert media.in_units(told) == media.whole(path)
+
+
+@pytest.mark.parametrize(("held_s", "keys"), [(60, 12), (0, 400)])
+def test_pictures_that_stay_together_are_worth_a_word_and_one_that_is_held_is_not(
+    media: Any, tmp_path: Path, held_s: int, keys: int
+) -> None:
+    times = tuple(40 * n + (1000 * held_s if n >= 30 else 0) for n in range(400))
+    refresh = f"keyint={keys}:min-keyint=1:scenecut=0:intra-refresh={int(not held_s)}"
+    options = {"preset": "ultrafast", "x264-params": refresh}
+    film = Film(times=times, time_base=Fraction(1, 1000), options=options, voices=())
+    path = write_film(tmp_path / "film.mp4", film)
+
+    told = media.demux([path], tmp_path / "made", segment_s=1.0)
+
+    assert any("no keyframe for long" in warning for warning in told[-1].warnings) == (not held_s)
 
 
 def test_the_beginning_of_a_long_interlaced_unit_tells_how_its_pictures_are_counted(

@@ -7,6 +7,8 @@ groups of pictures that includes the next keyframe and its leading pictures.
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import pairwise
+from statistics import median
 
 import msgspec
 from cinelog_common.contract.values import Value
@@ -335,9 +337,13 @@ class Picture:
         self._window.drop_before(self._roll_first)
 
     def _note_length(self, unit: Stretch) -> None:
+        longest = _LONG * self._shape.policy.target
+        if unit.end - unit.start <= longest or not self._shape.policy.inside or self.warnings:
+            return
         # By its pictures: one that is held for long, or a gap, is nothing that could be split.
-        long = unit.frames * self._shape.frame_ticks > _LONG * self._shape.policy.target
-        if long and self._shape.policy.inside and not self.warnings:
+        times = self._shown_in(unit.start, unit.end)
+        steps = [after - at for at, after in pairwise(times)]
+        if steps and unit.frames * median(steps) > longest:
             self.warnings.append(_NO_KEYFRAME)
 
     def _rolled_out(self, stop: int, end: int) -> int:
