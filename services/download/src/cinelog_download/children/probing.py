@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.audio.stream import AudioStream
 from av.container.input import InputContainer
-from av.stream import Disposition
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from cinelog_common.contract.values import AudioInfo, Chapter, VideoInfo
@@ -284,7 +284,7 @@ def codec_of(stream: Any) -> str:
     return str(context.codec.canonical_name) if context is not None else ""
 
 
-def _said_end_s(stream: VideoStream | AudioStream) -> float | None:
+def _said_end_s(stream: Stream) -> float | None:
     """Return when a stream ends: what Matroska's writers put in a tag, MP4 in the track's header."""
     if found := _CLOCK.fullmatch(stream.metadata.get("DURATION", "")):
         return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])

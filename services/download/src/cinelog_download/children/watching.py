@@ -1,5 +1,6 @@
 """The picture's stream: what is to become of its packets, and on which timeline."""
 
+from collections import deque
 from fractions import Fraction
 from typing import Any
 
@@ -20,10 +21,12 @@ from cinelog_download.children.units import BundleUnits, Tell, Writer
 from cinelog_download.domain.cutting import CutPolicy, planned_units
 from cinelog_download.domain.demuxing import DemuxOrder
 from cinelog_download.domain.pictures import is_shown, jpeg_size, parameters_in
-from cinelog_download.domain.stamps import Stamps
+from cinelog_download.domain.stamps import Stamped, Stamps
 
 _TIMELESS = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vc1", "dv"})
 """Containers without times of showing: what libavformat gives as such are times of decoding."""
+_UNDATED = frozenset({"matroska,webm", "nut"})
+"""Containers without times of decoding: what libavformat gives as such is its own guess."""
 
 
 class Eye:
@@ -56,7 +59,9 @@ class Eye:
         self._timeless = film.container.format.name in _TIMELESS
         self._reordered = reordered
         self._counted = 0
-        self._stamps = Stamps()
+        decode_times = film.container.format.name not in _UNDATED
+        self._stamps = Stamps(self._frame_ticks, reordered=reordered, decode_times=decode_times)
+        self._unstamped: deque[tuple[Packet, bool]] = deque()
         self._brought: bytes | None = None
         self._ordering: PresentationOrder | None = None
         self._copied: FragmentWriter | None = None
@@ -128,10 +133,13 @@ class Eye:
             refusals.check_size(jpeg_size(packet.data), self._order.limits)
         if not self._begun:
             self._begin(packet)
-        for ordered in self._presented(packet):
-            assert self._picture is not None
-            self._picture.add(ordered, forced=forced and self._begun)
+        forced = forced and self._begun
         self._begun = True
+        if self._ordering is None:
+            self._stamp(self._timed(packet), forced=forced)
+            return
+        for ordered in self._ordering.add(self._timed(packet)):
+            self._take(ordered, forced=forced)
 
     def finish(self) -> None:
         """Write what is left."""
@@ -139,6 +147,7 @@ class Eye:
             return
         for packet in self._ordering.finish() if self._ordering is not None else ():
             self._picture.add(packet)
+        self._take_stamped(self._stamps.finish())
         self._picture.finish()
         if self._copied is not None:
             self._copied.finish()
@@ -189,17 +198,26 @@ class Eye:
             return round(Fraction(self._listed_s).limit_denominator(1_000_000) / self.time_base)
         return self._stream.duration or None
 
-    def _presented(self, source: Packet) -> list[Packet]:
-        packet = self._timed(source)
-        if self._ordering is not None:
-            return self._ordering.add(packet)
+    def _stamp(self, packet: Packet, *, forced: bool) -> None:
         pts = packet.dts if packet.pts is None else packet.pts
+        copied = self._order.video == "copy"
+        discarded = bool(packet.flags & DISCARD) and not copied
         # Pictures of two packets each, one a field, may well share a time.
         alone = not packet.flags & DISCARD and self.info.field_order == "progressive"
-        shown = alone and self._order.video != "copy" and is_shown(self.info.codec, packet.data)
-        stamped = self._stamps.mend(pts, packet.dts, shown=shown)
-        flags = packet.flags | DISCARD * stamped.hidden
-        return [msgspec.structs.replace(packet, pts=stamped.pts, dts=stamped.dts, flags=flags)]
+        shown = alone and not copied and is_shown(self.info.codec, packet.data)
+        self._unstamped.append((packet, forced))
+        self._take_stamped(self._stamps.add(pts, packet.dts, shown=shown, discarded=discarded))
+
+    def _take_stamped(self, settled: list[Stamped]) -> None:
+        for stamped in settled:
+            packet, forced = self._unstamped.popleft()
+            flags = packet.flags | DISCARD * stamped.hidden
+            timed = msgspec.structs.replace(packet, pts=stamped.pts, dts=stamped.dts, flags=flags)
+            self._take(timed, forced=forced)
+
+    def _take(self, packet: Packet, *, forced: bool) -> None:
+        assert self._picture is not None
+        self._picture.add(packet, forced=forced)
 
     def _timed(self, packet: Packet) -> Packet:
         """Count packets where nothing else tells the time, as in elementary streams."""

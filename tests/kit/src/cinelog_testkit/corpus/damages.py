@@ -122,6 +122,20 @@ def _backwards_stamps(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
+def _leaping_stamp(path: Path) -> None:
+    """Flip one bit of one block's time in a Matroska: 16 s more."""
+    film = Film(options={"x264-params": "bframes=0"}, voices=())
+    data = bytearray(write_film(path, film).read_bytes())
+    # RFC 9559 5.1.3.5: a SimpleBlock is its size (two bytes here), the track, the time and flags.
+    blocks = [
+        at
+        for at in range(len(data) - 4)
+        if data[at] == 0xA3 and data[at + 1] & 0xF0 == 0x40 and data[at + 3] == 0x81
+    ]
+    data[blocks[39] + 4] ^= 0x40
+    path.write_bytes(bytes(data))
+
+
 def _without_stamps(path: Path) -> None:
     """Take the times off two pictures in three of a transport stream."""
     data = bytearray(write_film(path, Film(voices=_MP2, options={"x264-params": "bframes=0"})).read_bytes())
@@ -189,6 +203,7 @@ HOSTILE: dict[str, Maker] = {
     "lying-entry.mp4": _patched(_MP4, {(b"stsd", 8 + 32): b"\xff\xff\xff\xff"}),
     "backwards.ts": _backwards_stamps,
     "overlapping.ts": joined(Film(voices=_MP2), Film(first_number=96, offset_s=Fraction(4), voices=_MP2)),
+    "leaping.mkv": _leaping_stamp,
     "missing-stamps.ts": _without_stamps,
     "no-times.h264": _no_times,
     "matroska-called.mp4": _as(Film(), "mkv"),
