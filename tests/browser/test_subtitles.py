@@ -64,7 +64,7 @@ def test_the_cues_of_the_playlists_are_shown_at_their_times(
     player.play(speed=2)
     player.await_that(f"v.ended && {CUES}.length >= 3")
 
-    assert [track[:2] for track in tracks] == [["For all", "eng"], ["deu", "deu"]]
+    assert [track[:2] for track in tracks] == [["For all", "en"], ["deu", "de"]]
     assert [bool(track[2]) for track in tracks] == [True, False]
     assert player.ask(TOLD) == near(ENGLISH)
     assert player.evaluate("() => window.problems") == []

@@ -8,6 +8,7 @@ from cinelog_common.cmaf.playlists import peak_bit_rate
 from cinelog_common.contract.values import Recipe, Rendition
 from cinelog_download.domain.cutting import CutPolicy, Seen, next_cut
 from cinelog_merge.domain.presentation import multivariant
+from cinelog_transcode.domain.parts import Span, plan_parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,22 @@ def cut(keys: list[int], end: int, policy: CutPolicy) -> list[int]:
         cuts.append(-(-found.at // FRAME) * FRAME)
 
 
+def segments(lengths: list[int], longest: int, rendition: Rendition) -> list[tuple[int, Fraction]]:
+    """(bytes, seconds) of each, where every unit begins with a full buffer and ends with an empty one.
+
+    A unit that is too long for one segment is several; it spends its buffer in the last of them.
+    """
+    found = []
+    for length in lengths:
+        parts = plan_parts(range(0, length, FRAME), Span(start=0, end=length), longest)
+        for part in parts:
+            ms = part.end - part.start
+            buffered_k = rendition.buffer_k if part is parts[-1] else 0
+            size = math.floor((rendition.max_rate_k * ms / 1000 + buffered_k) * 1000 / 8)
+            found.append((size, Fraction(ms, 1000)))
+    return found
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     gaps=st.lists(st.integers(1, 300), min_size=1, max_size=60),
@@ -64,11 +81,6 @@ def test_no_stretch_of_any_plan_takes_more_than_was_promised(
     master = multivariant(recipe, (), {}, codecs={"720p": "avc1.64001f", "480p": "avc1.64001e"})
 
     for rendition, variant in zip(recipe.renditions, master.variants, strict=True):
-        # Each unit begins with a full buffer and ends with an empty one.
-        spent = [
-            (math.floor((rendition.max_rate_k * length / 1000 + rendition.buffer_k) * 1000 / 8), length)
-            for length in lengths
-        ]
-        sizes = [(size, Fraction(length, 1000)) for size, length in spent]
+        sizes = segments(lengths, 2000 * target_s, rendition)
         if sum(lengths) >= target_s * 1000:
             assert peak_bit_rate(sizes, math.ceil(recipe.max_segment_s)) <= variant.bandwidth

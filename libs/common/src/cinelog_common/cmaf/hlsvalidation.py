@@ -11,6 +11,7 @@ import msgspec
 
 from cinelog_common.cmaf.hlsparsing import Entry, Playlist, Tag, attributes, parse_playlist, unquoted
 from cinelog_common.cmaf.playlists import PlaylistError
+from cinelog_common.languages import is_tag
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -229,6 +230,8 @@ def _renditions(playlist: Playlist) -> Iterator[Finding]:
             yield "4.3.4.1", f"subtitles without a playlist: {one}"
         if one.get("TYPE") != "SUBTITLES" and "FORCED" in one:
             yield "4.3.4.1", f"a rendition that is no subtitles is forced: {one}"
+        if "LANGUAGE" in one and not is_tag(unquoted(one["LANGUAGE"])):
+            yield "4.3.4.1", f"a language that is no tag of RFC 5646: {one['LANGUAGE']}"
         if name in seen:
             yield "4.3.4.1.1", f"two renditions {name[2]} in one group"
         if one.get("DEFAULT") == "YES":

@@ -271,18 +271,22 @@ def peak_bit_rate(segments: Sequence[tuple[int, Fraction]], target_duration: int
     """The peak segment bit rate (4.1) of (bytes, seconds), rounded up: bits a second.
 
     The largest rate of any contiguous segments that together last between half and one and a half
-    target durations; where no such run exists (one short film), of the whole.
+    target durations. The standard forgets a segment that is in no such run, such as a short last one
+    after a long one: what it takes has to come through all the same, so it counts by itself. So the
+    peak is never below the average; of one short film it is the rate of its fastest segment.
     """
-    best = Fraction(0)
-    for first in range(len(segments)):
+    best, counted = Fraction(0), 0
+    for first, (own_bytes, own) in enumerate(segments):
         size, length = 0, Fraction(0)
-        for more_bytes, more in segments[first:]:
-            size, length = size + more_bytes, length + more
+        for last in range(first, len(segments)):
+            size, length = size + segments[last][0], length + segments[last][1]
             if length * 2 > target_duration * 3:
                 break
             if length * 2 >= target_duration:
-                best = max(best, Fraction(size * 8) / length)
-    return -int(-best // 1) if best else average_bit_rate(segments)
+                best, counted = max(best, Fraction(size * 8) / length), max(counted, last + 1)
+        if counted <= first and own:
+            best = max(best, Fraction(own_bytes * 8) / own)
+    return max(-int(-best // 1), average_bit_rate(segments))
 
 
 def average_bit_rate(segments: Sequence[tuple[int, Fraction]]) -> int:

@@ -90,6 +90,29 @@ def test_each_clause_of_a_multivariant_playlist_is_judged(old: str, new: str, cl
 
 
 @pytest.mark.parametrize(
+    ("language", "is_tag"),
+    [
+        ("en", True),
+        ("pt-BR", True),
+        ("zh-Hant-TW", True),
+        ("es-419", True),
+        ("gsw", True),
+        ("eng", False),
+        ("FRE", False),
+        ("en_US", False),
+        ("English (US)", False),
+        ("", False),
+    ],
+)
+def test_a_language_is_the_shortest_tag_that_there_is(language: str, *, is_tag: bool) -> None:
+    said = MAIN.replace('NAME="one",', f'NAME="one",LANGUAGE="{language}",', 1)
+
+    found = validate({"main.m3u8": said})
+
+    assert [one.clause for one in found] == ([] if is_tag else ["4.3.4.1"])
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         ("DURATION:4", "DURATION:5"),

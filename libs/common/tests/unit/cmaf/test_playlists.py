@@ -192,6 +192,20 @@ def test_the_peak_rate_looks_at_runs_of_about_one_target_duration() -> None:
     assert average_bit_rate([]) == 0
 
 
+def test_a_short_last_segment_that_no_run_can_hold_counts_by_itself() -> None:
+    # With its neighbour it lasts longer than 6 s, without it less than 2 s.
+    segments = [(100_000, Fraction(449, 100)), (3_000_000, Fraction(199, 100))]
+
+    assert peak_bit_rate(segments, 4) == -(-3_000_000 * 8 * 100 // 199)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 1 << 24), st.fractions(Fraction(1, 60), 5)), min_size=1, max_size=12)
+)
+def test_the_peak_is_never_below_the_average(segments: list[tuple[int, Fraction]]) -> None:
+    assert peak_bit_rate(segments, 4) >= average_bit_rate(segments)
+
+
 @given(st.lists(st.tuples(st.integers(1, 1 << 24), st.fractions(1, 4)), min_size=1, max_size=12))
 def test_the_peak_is_never_below_the_rate_of_a_usual_segment(segments: list[tuple[int, Fraction]]) -> None:
     peak = peak_bit_rate(segments, 4)
@@ -209,7 +223,7 @@ def test_the_parser_gives_back_what_was_written() -> None:
 
 def test_subtitles_are_named_beside_every_variant_and_may_have_long_segments() -> None:
     texts = [
-        TextRendition(group="text", name="English", uri="s0.m3u8", language="eng", default=True),
+        TextRendition(group="text", name="English", uri="s0.m3u8", language="en", default=True),
         TextRendition(group="text", name="For signs", uri="s1.m3u8", forced=True, described=True),
     ]
     variant = Variant(uri="video.m3u8", bandwidth=10, codecs=["avc1.640020"], text_group="text")
@@ -218,7 +232,7 @@ def test_subtitles_are_named_beside_every_variant_and_may_have_long_segments() -
     text = write_media_playlist(MediaPlaylist(target_duration=7, segments=[long], ended=True, vod=True))
 
     assert (
-        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="eng",DEFAULT=YES,'
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",DEFAULT=YES,'
         'AUTOSELECT=YES,FORCED=NO,URI="s0.m3u8"\n'
     ) in master
     assert 'FORCED=YES,CHARACTERISTICS="public.accessibility.' in master

@@ -1,35 +1,5 @@
-"""Languages as MP4 spells them, in three letters (ISO 639-2/T): playlists and pages use two (BCP 47)."""
+"""Languages as MP4 spells them: the table is in the library, since playlists are written from it too."""
 
-from typing import Final
+from cinelog_common.languages import three_letters
 
-_PAIRS: Final = """
-    aa:aar ab:abk af:afr ak:aka am:amh an:arg ar:ara as:asm av:ava ay:aym az:aze ba:bak be:bel
-    bg:bul bi:bis bm:bam bn:ben bo:bod br:bre bs:bos ca:cat ce:che ch:cha co:cos cs:ces cv:chv
-    cy:cym da:dan de:deu dv:div dz:dzo ee:ewe el:ell en:eng eo:epo es:spa et:est eu:eus fa:fas
-    ff:ful fi:fin fj:fij fo:fao fr:fra fy:fry ga:gle gd:gla gl:glg gn:grn gu:guj gv:glv ha:hau
-    he:heb hi:hin ho:hmo hr:hrv ht:hat hu:hun hy:hye hz:her ia:ina id:ind ie:ile ig:ibo ii:iii
-    ik:ipk io:ido is:isl it:ita iu:iku iw:heb ja:jpn jv:jav ka:kat kg:kon ki:kik kj:kua kk:kaz
-    kl:kal km:khm kn:kan ko:kor kr:kau ks:kas ku:kur kv:kom kw:cor ky:kir la:lat lb:ltz lg:lug
-    li:lim ln:lin lo:lao lt:lit lu:lub lv:lav mg:mlg mh:mah mi:mri mk:mkd ml:mal mn:mon mr:mar
-    ms:msa mt:mlt my:mya na:nau nb:nob nd:nde ne:nep ng:ndo nl:nld nn:nno no:nor nr:nbl nv:nav
-    ny:nya oc:oci oj:oji om:orm or:ori os:oss pa:pan pi:pli pl:pol ps:pus pt:por qu:que rm:roh
-    rn:run ro:ron ru:rus rw:kin sa:san sc:srd sd:snd se:sme sg:sag si:sin sk:slk sl:slv sm:smo
-    sn:sna so:som sq:sqi sr:srp ss:ssw st:sot su:sun sv:swe sw:swa ta:tam te:tel tg:tgk th:tha
-    ti:tir tk:tuk tl:tgl tn:tsn to:ton tr:tur ts:tso tt:tat tw:twi ty:tah ug:uig uk:ukr ur:urd
-    uz:uzb ve:ven vi:vie vo:vol wa:wln wo:wol xh:xho yi:yid yo:yor za:zha zh:zho zu:zul
-"""
-_LONG: Final = dict(pair.split(":") for pair in _PAIRS.split())
-_BIBLIOGRAPHIC: Final = """
-    alb:sqi arm:hye baq:eus bur:mya chi:zho cze:ces dut:nld fre:fra geo:kat ger:deu gre:ell ice:isl
-    mac:mkd mao:mri may:msa per:fas rum:ron slo:slk tib:bod wel:cym
-"""
-_TERMINOLOGIC: Final = dict(pair.split(":") for pair in _BIBLIOGRAPHIC.split())
-"""ISO 639-2 has two codes for these: Matroska uses the first, MP4 the second."""
-
-
-def three_letters(tag: str) -> str:
-    """Return the language of a tag such as `de`, `de-AT` or `deu`; `und` if it is none that is known."""
-    primary = tag.strip().lower().replace("_", "-").partition("-")[0]
-    if len(primary) == 3 and primary.isascii() and primary.isalpha():
-        return _TERMINOLOGIC.get(primary, primary)
-    return _LONG.get(primary, "und")
+__all__ = ["three_letters"]

@@ -7,6 +7,7 @@ from fractions import Fraction
 from cinelog_common.cmaf.playlists import MediaPlaylist, MediaSegment, MultivariantPlaylist, TextRendition
 from cinelog_common.contract.sidecars import Cue
 from cinelog_common.contract.values import Subtitle, Value
+from cinelog_common.languages import language_tag
 from msgspec.structs import replace
 
 TEXT_GROUP = "text"
@@ -68,7 +69,7 @@ def renditions(subtitles: Sequence[Subtitle]) -> list[TextRendition]:
             group=TEXT_GROUP,
             name=name,
             uri=f"{subtitle.name}.m3u8",
-            language="" if subtitle.language == "und" else subtitle.language,
+            language=language_tag(subtitle.language),
             default=at == shown,
             forced=subtitle.forced,
             described=subtitle.hearing_impaired,

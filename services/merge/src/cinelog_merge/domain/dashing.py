@@ -6,6 +6,7 @@ from fractions import Fraction
 from cinelog_common.cmaf.dash import DashSegment, Representation
 from cinelog_common.cmaf.initinfo import InitInfo
 from cinelog_common.contract.values import Recipe
+from cinelog_common.languages import language_tag
 
 from cinelog_merge.domain.presentation import Piece, Strand, relative, transfer_of
 
@@ -61,7 +62,7 @@ def _representation(
         sar=(info.sar[1], info.sar[0]) if turned else info.sar,
         frame_rate=_frame_rate(strand, recipe),
         transfer=transfer_of(recipe) if recipe is not None and strand.rendition is not None else 2,
-        language="" if language == "und" else language,
+        language=language_tag(language),
         channels=info.channels,
         sample_rate=info.sample_rate,
     )

@@ -6,6 +6,7 @@ from enum import Enum
 from cinelog_common.cmaf.playlists import END
 
 _URI = re.compile(r'^(?P<line>[^#\n]+)$|,URI="(?P<attribute>[^"]+)"', re.MULTILINE)
+_BANDWIDTH = re.compile(r"^#EXT-X-STREAM-INF:BANDWIDTH=(\d+)", re.MULTILINE)
 
 
 class Growth(Enum):
@@ -33,11 +34,20 @@ def longer_media(published: str, text: str) -> Growth:
 
 
 def longer_master(published: str, text: str) -> Growth:
-    """Judge a multivariant playlist: another picture or sound may be added, none goes."""
+    """Judge a multivariant playlist: another picture or sound may be added, none goes.
+
+    With the same ones it may promise more bandwidth, where a picture turned out to need it, and never less.
+    """
     old, new = _listed(published), _listed(text)
+    if old == new:
+        return Growth.LONGER if _promised(published) < _promised(text) else Growth.OLDER
     # What comes later changes the lines of those before (codecs, bandwidth), but not what is played.
     return Growth.LONGER if old < new else Growth.OLDER
 
 
 def _listed(text: str) -> frozenset[str]:
     return frozenset(match["line"] or match["attribute"] for match in _URI.finditer(text))
+
+
+def _promised(text: str) -> int:
+    return sum(int(match[1]) for match in _BANDWIDTH.finditer(text))

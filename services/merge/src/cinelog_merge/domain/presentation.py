@@ -1,7 +1,8 @@
 """How the pieces of a run are presented: playlists of renditions and tracks, live and finished. Pure.
 
-What a player relies on is frozen before the first segment: target duration,
-codecs and bandwidth come from the recipe, never from what was encoded so far.
+What a player relies on is frozen before the first segment: target duration, codecs and bandwidth
+come from the recipe, never from what was encoded so far. Only the bandwidth of a passed-through
+picture, which nobody can know, is raised where the picture has taken more than was promised.
 """
 
 import math
@@ -21,6 +22,7 @@ from cinelog_common.contract import keys
 from cinelog_common.contract.commands import Extent
 from cinelog_common.contract.sidecars import SegmentPart, Sidecar
 from cinelog_common.contract.values import Recipe, Rendition, Track, Value
+from cinelog_common.languages import language_tag
 
 AUDIO_GROUP = "sound"
 MASTER = "master.m3u8"
@@ -32,6 +34,10 @@ _SHORT_UNITS = 4
 """In half a target duration: a quarter, a half and a quarter of a wanted length, and the rest of the film."""
 _COPIED_PICTURE_BPS = 20_000_000
 """Promised for a passed-through picture whose source does not say its bitrate."""
+_COPIED_PICTURE_BURST = 16
+"""Promised for one whose source does: times its average. Black with 4 s of noise in 44 s takes 11 times."""
+_STEADY_S = Fraction(1, 2)
+"""A segment this long has a frame rate; the length of a last frame alone is often made up."""
 
 
 class Strand(Value, frozen=True, kw_only=True):
@@ -177,10 +183,12 @@ def multivariant(
     Args:
         recipe: How the picture is encoded, if it is.
         tracks: Sound, and a passed-through picture.
-        pieces: The segments of each strand; measured only when `final`.
+        pieces: The segments of each strand.
         codecs: By strand: the codec as RFC 6381 spells it.
-        final: Bandwidths are measured; else they are the recipe's caps.
+        final: Bandwidths and frame rates are measured; else they are what is promised: for what is
+            encoded the recipe's caps, which hold, for what is passed through a guess (`_track_bps`).
     """
+    shown = pieces if final else {}
     sound = [track for track in tracks if track.kind == "audio"]
     sound_bps = max((_track_bps(track, pieces, final=final) for track in sound), default=0)
     sound_codecs = [codecs[track.name] for track in sound]
@@ -193,7 +201,7 @@ def multivariant(
             codecs=[codecs[rendition.name], *sound_codecs],
             width=_shown(recipe, rendition)[0],
             height=_shown(recipe, rendition)[1],
-            frame_rate=Fraction(*recipe.frame_rate),
+            frame_rate=_highest(recipe.frame_rate, shown.get(rendition.name, ())),
             audio_group=group,
             video_range=_range(recipe),
         )
@@ -207,7 +215,7 @@ def multivariant(
             codecs=[codecs[track.name], *sound_codecs],
             width=track.width,
             height=track.height,
-            frame_rate=Fraction(*track.frame_rate) if track.frame_rate[1] else Fraction(0),
+            frame_rate=_highest(track.frame_rate, shown.get(track.name, ())),
             audio_group=group,
         )
         for track in tracks
@@ -221,6 +229,21 @@ def multivariant(
             ]
         )
     return MultivariantPlaylist(variants=variants, audio=[_audio(track, sound) for track in sound])
+
+
+def _highest(said: tuple[int, int], pieces: Sequence[Piece]) -> Fraction:
+    """Return the highest frame rate (RFC 8216, 4.3.4.2), where the source's own is an average.
+
+    A segment's length is a tick too short at most: what that explains is no other rate.
+    """
+    usual = Fraction(*said) if said[1] else Fraction(0)
+    rates = [
+        piece.part.frames / piece.duration
+        for piece in pieces
+        if piece.duration >= _STEADY_S
+        and Fraction(piece.part.frames * piece.timescale, piece.part.end - piece.part.start + 1) > usual
+    ]
+    return max(rates, default=usual)
 
 
 def _shown(recipe: Recipe | None, rendition: Rendition) -> tuple[int, int]:
@@ -248,7 +271,7 @@ def _audio(track: Track, sound: Sequence[Track]) -> AudioRendition:
         # RFC 8216 4.3.4.1.1: no two of a group are called the same.
         name=name if name not in taken else f"{name} {index + 1}",
         uri=f"{track.name}.m3u8",
-        language="" if track.language == "und" else track.language,
+        language=language_tag(track.language),
         channels=track.channels or 2,
         default=index == 0,
     )
@@ -273,11 +296,30 @@ def _rendition_bps(
 
 
 def _track_bps(track: Track, pieces: Mapping[str, Sequence[Piece]], *, final: bool) -> int:
-    if final and pieces.get(track.name):
-        return _measured(pieces[track.name])
+    """Return what a track takes at its worst: measured when `final`, else a promise.
+
+    Sound hardly varies. A passed-through picture may burst as its encoder liked: promised are many
+    times its average, and at least the rate of each segment that is there. A later segment may still
+    take more; but a promise that is too large costs nothing, since no other size is there to choose.
+    """
+    own = pieces.get(track.name, ())
+    if final and own:
+        return _measured(own)
     if track.kind == "video":
-        return 2 * track.bitrate_bps or _COPIED_PICTURE_BPS
+        return max(_COPIED_PICTURE_BURST * track.bitrate_bps or _COPIED_PICTURE_BPS, _fastest(own))
     return int(1.2 * track.bitrate_bps) or 640_000
+
+
+def _fastest(pieces: Sequence[Piece]) -> int:
+    """Return a bound of the peak that only grows with the film: no run is faster than its fastest segment."""
+    # In whole numbers: this is asked again with every segment of a growing film.
+    return max(
+        (
+            -(-piece.part.size_bytes * 8 * piece.timescale // (piece.part.end - piece.part.start))
+            for piece in pieces
+        ),
+        default=0,
+    )
 
 
 def _measured(pieces: Sequence[Piece]) -> int:

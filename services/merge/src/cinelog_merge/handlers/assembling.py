@@ -267,8 +267,13 @@ def _hls_output(key: str, material: Material) -> Output:
         width=width,
         height=height,
         frames=sum(piece.part.frames for piece in shown) if best else None,
-        duration_s=round(float(sum((piece.duration for piece in shown), Fraction(0))), 6),
+        duration_s=round(float(_longest_s(material.pieces)), 6),
     )
+
+
+def _longest_s(pieces: Mapping[str, Sequence[Piece]]) -> Fraction:
+    """Return how long the film lasts: as a file does, until the last of its tracks has ended."""
+    return max(sum((piece.duration for piece in own), Fraction(0)) for own in pieces.values())
 
 
 def _bytes_of(pieces: Mapping[str, Sequence[Piece]]) -> int:

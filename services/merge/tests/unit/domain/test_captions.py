@@ -24,7 +24,7 @@ def test_tracks_are_told_apart_and_one_at_most_is_shown_unasked() -> None:
     found = renditions(tracks)
 
     assert [one.name for one in found] == ["Full sub", "eng", "eng 3", "Subtitles 4"]
-    assert [one.language for one in found] == ["eng", "eng", "eng", ""]
+    assert [one.language for one in found] == ["en", "en", "en", ""]
     assert [one.default for one in found] == [True, False, False, False]
     assert [one.forced for one in found] == [False, False, True, False]
 

@@ -115,6 +115,69 @@ def test_a_measured_bandwidth_is_never_below_what_a_segment_takes() -> None:
     assert 0 < first.average_bandwidth <= first.bandwidth
 
 
+COPIED = replace(SOUND, name="v0", kind="video", codec="avc1.64001f", frame_rate=(25, 1), bitrate_bps=800_000)
+
+
+def copied_bps(*pieces: Piece) -> int:
+    codecs = {"v0": "avc1.64001f"}
+    (variant,) = multivariant(None, (COPIED,), {"v0": pieces}, codecs=codecs).variants
+    return variant.bandwidth
+
+
+def test_a_passed_through_picture_may_burst_far_above_its_average() -> None:
+    # Measured: 40 s of black and 4 s of noise, at 0.78 Mbit/s on average, take 8.7 Mbit/s at their worst.
+    assert copied_bps() >= 11.1 * COPIED.bitrate_bps
+
+
+def test_what_a_passed_through_picture_has_taken_already_is_promised_at_least() -> None:
+    calm, noisy = a_piece(4000, 10_000), a_piece(4000, 20_000_000)
+
+    assert copied_bps(calm) == copied_bps()
+    assert copied_bps(calm, noisy) == copied_bps(noisy, calm) == 40_000_000
+
+
+def frames(count: int, length_ms: int) -> Piece:
+    piece = a_piece(length_ms)
+    return replace(piece, part=replace(piece.part, frames=count))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        # 3 s at 20 ms each, then 2 a second.
+        ([frames(150, 3000), frames(8, 4000)], Fraction(50)),
+        # Milliseconds are too coarse for 30,000/1001: that makes no other rate.
+        ([frames(119, 3970), frames(30, 1000), frames(120, 4004)], Fraction(30_000, 1001)),
+        # What is shown for a moment only says nothing: a last frame may last as good as no time.
+        ([frames(120, 4004), frames(1, 1)], Fraction(30_000, 1001)),
+        ([frames(8, 4000)], Fraction(30_000, 1001)),
+    ],
+)
+def test_the_frame_rate_of_a_finished_film_is_its_highest(pieces: list[Piece], expected: Fraction) -> None:
+    own = {"720p": pieces, "480p": [a_piece(4000)]}
+
+    first, second = multivariant(RECIPE, (), own, codecs=CODECS, final=True).variants
+
+    assert (first.frame_rate, second.frame_rate) == (expected, Fraction(30_000, 1001))
+
+
+def test_the_frame_rate_of_a_passed_through_picture_is_its_highest() -> None:
+    own = {"v0": [frames(150, 3000), frames(8, 4000)]}
+
+    (variant,) = multivariant(None, (COPIED,), own, codecs={"v0": "avc1.64001f"}, final=True).variants
+
+    assert variant.frame_rate == 50
+
+
+@pytest.mark.parametrize(
+    ("said", "tag"), [("eng", "en"), ("fre", "fr"), ("ENG", "en"), ("und", ""), ("?", "")]
+)
+def test_a_sound_says_its_language_as_players_expect_it(said: str, tag: str) -> None:
+    (sound,) = multivariant(RECIPE, (replace(SOUND, language=said),), {}, codecs=CODECS).audio
+
+    assert sound.language == tag
+
+
 def test_a_film_that_lies_on_its_side_is_listed_as_it_is_shown() -> None:
     turned = replace(RECIPE, rotation=90)
 

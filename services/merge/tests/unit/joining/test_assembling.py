@@ -25,6 +25,7 @@ from cinelog_merge.joining_testing import (
     FakeJoiner,
     Footage,
     RecordingAnnouncer,
+    clicks,
     pictures,
 )
 from msgspec.structs import replace
@@ -115,6 +116,28 @@ def test_a_manifest_for_other_players_lies_beside_the_playlists(
         {"t": "172800", "d": "43200"},
     ]
     assert next(found["a0"].iter(f"{DASH}S")).attrib["t"] == "0"
+
+
+@pytest.mark.parametrize(("said", "tag"), [("fre", "fr"), ("gsw", "gsw"), ("und", None), ("no such", None)])
+def test_a_manifest_says_languages_as_players_expect_them(
+    tmp_path: Path, sound: Footage, said: str, tag: str | None
+) -> None:
+    world = World(tmp_path, sound)
+
+    event = world.assemble(a_command(recipe=None, tracks=(replace(sound.track(), language=said),)))
+
+    text = asyncio.run(world.objects.get(keys.dash_manifest(event.outputs[1].key))).decode()
+    sets = list(ET.fromstring(text).iter(f"{DASH}AdaptationSet"))
+    assert [one.attrib.get("lang") for one in sets] == [tag]
+
+
+def test_playlists_last_as_long_as_the_longest_of_what_they_play(tmp_path: Path, film: Footage) -> None:
+    sound = clicks(seconds=9.6, cuts_s=(0.96, 1.92))
+    world = World(tmp_path, film, sound)
+
+    event = world.assemble(a_command(film, sound))
+
+    assert event.outputs[1].duration_s == pytest.approx(9.6, abs=0.03)
 
 
 def test_a_result_without_playlists_has_no_manifest_for_players(tmp_path: Path, film: Footage) -> None:
@@ -333,7 +356,7 @@ def test_subtitles_go_into_the_file_and_the_playlists_and_become_files_of_their_
     last = event.outputs[-1]
     assert (last.kind, last.key, last.language) == ("subtitles", f"{BASE}s0.eng.vtt", "eng")
     assert validate(world.playlists()) == []
-    assert 'NAME="All",LANGUAGE="eng",DEFAULT=YES' in world.playlists()["master.m3u8"]
+    assert 'NAME="All",LANGUAGE="en",DEFAULT=YES' in world.playlists()["master.m3u8"]
     (segment,) = parse_playlist(world.playlists()["s0.m3u8"]).entries
     text = asyncio.run(world.objects.get(BASE + segment.uri)).decode()
     assert "00:00:02.000 --> 00:00:02.400\nbeyond\n" in text

@@ -318,6 +318,26 @@ def test_a_copied_group_of_pictures_fits_or_stops_the_live_playlist(longest_s: f
         assert world.versions == {}
 
 
+def test_a_copied_picture_that_takes_more_than_was_promised_raises_the_promise_and_nothing_lowers_it() -> (
+    None
+):
+    copied = _copied(1.0, 2.0, 3.0)
+    large = replace(copied.sidecars[1].parts[0], size_bytes=40_000_000)
+    sidecars = list(copied.sidecars)
+    sidecars[1] = replace(sidecars[1], parts=(large,))
+    world = World(replace(copied, sidecars=sidecars))
+    track = copied.track("video")
+    calm, raised = (
+        a_command(reach, Extent(tracks={"v0": reach}), recipe=None, tracks=(track,)) for reach in (1, 2)
+    )
+
+    world.extend(calm, raised, calm)
+
+    first, second = world.versions["master.m3u8"]
+    assert "BANDWIDTH=1536000," in first
+    assert "BANDWIDTH=320000000," in second
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     yields=st.lists(st.integers(0, 5), min_size=5, max_size=80),

@@ -48,3 +48,10 @@ def test_a_multivariant_playlist_gains_and_never_loses() -> None:
     assert longer_master(new, old) is Growth.OLDER
     assert longer_master(old, alone) is Growth.OLDER
     assert longer_master(new, new) is Growth.OLDER
+
+
+def test_a_multivariant_playlist_may_raise_what_it_promises_and_never_lower_it() -> None:
+    low, high = (f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH={bps},CODECS=x\nv.m3u8\n" for bps in (9, 10))
+
+    assert longer_master(low, high) is Growth.LONGER
+    assert longer_master(high, low) is Growth.OLDER
