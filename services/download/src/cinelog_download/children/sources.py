@@ -18,6 +18,7 @@ from cinelog_common.errors import PermanentError
 
 from cinelog_download.children import probing, refusals
 from cinelog_download.children.probing import Opened
+from cinelog_download.domain.outliers import Outliers
 from cinelog_download.domain.timeline import SPLICE_SKEW_S, Splices, StreamTimes
 
 VIDEO = -1
@@ -88,6 +89,7 @@ class Source:
         self._ends: dict[int, Fraction] = {}
         self._bases: dict[int, Fraction] = {}
         self._spliced: set[int] = set()
+        self._outliers = Outliers()
         self._enter(opened, roles)
 
     @property
@@ -126,14 +128,15 @@ class Source:
         Raises:
             PermanentError: DAMAGED, with numbers.
         """
+        odd = self._outliers.warnings()
         if self._broken:
-            return [f"The source breaks off {self._progress()}: what comes before is delivered."]
+            return [*odd, f"The source breaks off {self._progress()}: what comes before is delivered."]
         try:
-            return self._checked_end()
+            return [*odd, *self._checked_end()]
         except PermanentError as error:
             if not self._way.salvage:
                 raise
-            return [f"{error.message} What is there is delivered."]
+            return [*odd, f"{error.message} What is there is delivered."]
 
     def _checked_end(self) -> list[str]:
         probing.check_end(self.opened)
@@ -163,7 +166,9 @@ class Source:
         for stream in used:
             self._bases.setdefault(roles[stream.index], stream.time_base or Fraction(1, 90_000))
         self._waiting: list[tuple[av.Packet[Any], bool]] = []
-        self._packets = self._read(used)
+        packets = self._read(used)
+        steady = {index for index, role in roles.items() if role > TEXT}
+        self._packets = self._outliers.steadied(packets, steady) if jumpy else packets
 
     def _read(self, used: "list[Stream]") -> "Iterator[av.Packet[Any]]":
         if not used:
@@ -185,7 +190,9 @@ class Source:
         if self._roles[packet.stream_index] <= TEXT:
             self._hold_text(packet)
             return
-        placed = self._times[packet.stream_index].place(packet.pts, packet.dts, packet.duration or 0)
+        placed = self._times[packet.stream_index].place(
+            packet.pts, packet.dts, packet.duration or 0, key=packet.is_keyframe
+        )
         packet.pts, packet.dts = placed.pts, placed.dts
         if self._shift is None:
             self._waiting.append((packet, placed.spliced))
