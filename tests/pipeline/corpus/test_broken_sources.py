@@ -36,7 +36,7 @@ SALVAGED = tuple(name for name in WISHES if name.endswith(" salvaged"))
 CUT_OFF = tuple(name for name in SALVAGED if name.startswith("truncated"))
 MENDED: dict[str, str] = {
     "truncated.ts": "middle of a packet",
-    "flipped.ts": "damaged",
+    "flipped.ts": "damaged|1 time(s) in the source were far off",
     "backwards.ts": "The times of 25 picture(s) ran backwards",
     "leaping.mkv": "The times of 1 picture(s) ran backwards",
     "overlapping.ts": "2 picture(s) with the time of another one",
@@ -131,8 +131,9 @@ def test_pictures_without_right_times_are_all_shown_at_the_rate_of_the_film(
 def test_what_is_mended_says_what_was_wrong_and_nothing_else(corpus: Corpus, name: str) -> None:
     said = corpus.status(name).warnings
 
-    assert bool(said) == bool(MENDED[name])
-    assert all(MENDED[name] in warning for warning in said)
+    words = MENDED[name].split("|") if MENDED[name] else []
+    assert all(any(word in warning for word in words) for warning in said)
+    assert all(any(word in warning for warning in said) for word in words)
 
 
 @pytest.mark.parametrize("name", SALVAGED)
