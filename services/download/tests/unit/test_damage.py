@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from cinelog_download.domain.damage import MOST_NAMED, Damage
+from cinelog_download.domain.damage import MOST_NAMED, Damage, Losses
 
 Pieces = list[tuple[str, str]]
 
@@ -46,3 +46,39 @@ def test_more_than_can_be_named_is_summed_up() -> None:
     assert sentences[-1] == (
         "The sound is damaged in more places than are named here: 7 more, up to 52.50 s."
     )
+
+
+def test_sound_before_the_first_picture_is_named_when_it_is_long() -> None:
+    early, usual = Losses(), Losses("Sound track 2")
+    for second in range(-20, 5):
+        early.trim(Fraction(second) - Fraction(1, 4), Fraction(1))
+    usual.trim(Fraction(-1), Fraction(1))
+
+    assert early.sentences(pictured=True) == (
+        "The sound before the first picture is left out: 20.2 s of it.",
+    )
+    assert early.sentences(pictured=False) == ("The sound before the beginning is left out: 20.2 s of it.",)
+    assert usual.sentences(pictured=True) == ()
+
+
+def test_sound_that_is_left_out_or_moved_is_named_with_its_times() -> None:
+    losses = Losses()
+    losses.move(Fraction(3), Fraction(1, 50))
+    losses.leave_out(Fraction(7), Fraction(1, 2))
+    losses.leave_out(Fraction(-7), Fraction(1, 2))
+
+    assert losses.sentences(pictured=True) == (
+        "The sound has wrong times and is put where it goes on from 3.00 s to 3.02 s.",
+        "The sound overlaps itself and is left out from 7.00 s to 7.50 s.",
+    )
+
+
+def test_what_is_too_short_is_not_told_of_however_often_it_comes() -> None:
+    damage = Damage(least_s=Fraction(1, 10))
+    for second in range(0, 200, 4):
+        damage.add(Fraction(second), Fraction(second) + Fraction(1, 50))
+    damage.add(Fraction(300), Fraction(301))
+    damage.add(Fraction(400), Fraction(400) + Fraction(1, 50))
+
+    assert damage.sentences() == ("The sound is damaged from 300.00 s to 301.00 s.",)
+    assert damage.sentences() == ("The sound is damaged from 300.00 s to 301.00 s.",)

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 from av.audio.frame import AudioFrame
-from cinelog_download.children.encoders import Voice
+from cinelog_download.children import loudness
+from cinelog_download.children.encoders import Voice, silence
 from cinelog_download.children.loudness import Meter, Normalizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -72,6 +73,48 @@ def test_six_channels_are_measured_together() -> None:
 
     assert found is not None
     assert found.integrated_lufs > -23.0
+
+
+def rest(seconds: float, size: int) -> Iterator[AudioFrame]:
+    frame = next(tone(1, -20.0, size=1))
+    left = round(seconds * 48_000)
+    while left > 0:
+        yield silence(frame, min(size, left))
+        left -= size
+
+
+@pytest.mark.parametrize("size", [960, 1024, 32_768])
+@pytest.mark.parametrize("pause_s", [3.97, 4.03, 7.777, 30.0])
+def test_silence_that_is_not_listened_to_changes_no_figure(
+    size: int, pause_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def film() -> Iterator[AudioFrame]:
+        yield from rest(pause_s, size)
+        for seconds, level_db in ((2.345, -12.0), (0.31, -3.0), (5.0, -30.0)):
+            yield from tone(seconds, level_db, size=size)
+            yield from rest(pause_s, size)
+        yield from tone(1.5, -18.0, size=size)
+
+    skipped = measured(film()).result()
+    monkeypatch.setattr(loudness, "is_silent", lambda frame: False)
+    listened = measured(film()).result()
+
+    assert listened is not None
+    assert skipped == listened
+
+
+def test_long_silence_is_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[int] = []
+    through = loudness._Chain.through
+    monkeypatch.setattr(
+        loudness._Chain,
+        "through",
+        lambda chain, frame: heard.append(frame.samples) or through(chain, frame),
+    )
+
+    measured(rest(600.0, 1024))
+
+    assert sum(heard) < 5 * 48_000
 
 
 @pytest.mark.parametrize("target", [-14.0, -23.0])

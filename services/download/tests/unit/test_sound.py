@@ -1,6 +1,8 @@
 """The sound: every click where it belongs, whatever the source's offsets, gaps and layouts."""
 
+import re
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -212,10 +214,107 @@ def test_a_frame_that_nobody_can_play_is_silence_and_the_next_ones_are_in_time(t
         begins_s = Fraction(at * 1024, 48_000)
         if at == 10:
             with pytest.raises(av.error.FFmpegError):
-                sound.add(unplayable, begins_s)
+                sound.add(unplayable, begins_s, cuts=PictureCuts())
         else:
-            sound.add(frame, begins_s)
+            sound.add(frame, begins_s, cuts=PictureCuts())
     sound.finish(PictureCuts())
 
     assert sound.reached_s == 2
     assert_clicks(clicks(*heard(told)), first_s=0.0, count=4)
+
+
+IN_ORDER = {"preset": "ultrafast", "x264-params": "bframes=0:scenecut=0"}
+"""Matroska gives the first pictures no times of decoding otherwise, and they could not be copied."""
+
+
+def remuxed(source: Path, target: Path, move_s: Callable[[int], float]) -> Path:
+    """Copy a film with each packet of its sound moved by what `move_s` says of its number."""
+    with av.open(str(source)) as film, av.open(str(target), "w") as copy:
+        streams = {stream.index: copy.add_stream_from_template(stream) for stream in film.streams}
+        number = 0
+        for packet in film.demux():
+            if packet.dts is None or packet.pts is None:
+                continue
+            if packet.stream.type == "audio":
+                # Only the times of showing: a container refuses times of decoding that go back.
+                packet.pts += round(Fraction(move_s(number)) / packet.time_base)
+                number += 1
+            packet.stream = streams[packet.stream_index]
+            copy.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("case", [("encode", 1), ("encode", 4), ("copy", 1), ("copy", 4)])
+def test_a_wrong_time_makes_no_silence_and_loses_nothing(
+    films: Any, media: Any, tmp_path: Path, case: tuple[str, int]
+) -> None:
+    mode, laced = case
+    film = films.make(f"unmoved-{mode}-{laced}.mkv", media.Film(frames=96, audio="libopus", options=IN_ORDER))
+    right = remuxed(film, tmp_path / "right.mkv", lambda n: 0)
+    wrong = remuxed(film, tmp_path / "wrong.mkv", lambda n: 30 if 60 <= n < 60 + laced else 0)
+
+    wanted = media.demux([right], tmp_path / "wanted", audio=AudioRecipe(mode=mode))
+    told = media.demux([wrong], tmp_path / "made", audio=AudioRecipe(mode=mode))
+    slowly = media.demux([wrong], tmp_path / "slowly", audio=AudioRecipe(mode=mode), step=64)
+
+    assert len(clicks(*heard(wanted))) == 8
+    assert clicks(*heard(told)) == pytest.approx(clicks(*heard(wanted)), abs=0.002)
+    assert [one.end for one in fragments(told)] == pytest.approx(
+        [one.end for one in fragments(wanted)], abs=960
+    )
+    (warning,) = told[-1].warnings
+    assert re.fullmatch(
+        r"The sound has wrong times and is put where it goes on from 1\.\d\d s to .*", warning
+    )
+    assert [(one.end, one.checksum) for one in fragments(slowly)] == [
+        (one.end, one.checksum) for one in fragments(told)
+    ]
+
+
+def test_sound_that_plays_over_what_was_there_already_is_named(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    plain = films.make("over.mkv", media.Film(frames=144, audio="libopus", options=IN_ORDER))
+    path = remuxed(plain, tmp_path / "over.mkv", lambda n: 2.5 if n < 150 else 0)
+
+    told = media.demux([path], tmp_path / "made")
+
+    (warning,) = told[-1].warnings
+    assert re.fullmatch(r"The sound overlaps itself and is left out from 2\.\d\d s to 5\.\d\d s\.", warning)
+
+
+def test_sound_long_before_the_first_picture_is_said_to_be_left_out(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    path = films.make("long-early.mkv", media.Film(frames=48, picture_from=120, sound_s=7.0))
+
+    told = media.demux([path], tmp_path)
+
+    assert told[-1].warnings == ("The sound before the first picture is left out: 5.0 s of it.",)
+
+
+def test_hours_of_silence_are_written_as_they_are_made(tmp_path: Path) -> None:
+    told: list[Any] = []
+    reached: list[Fraction] = []
+    voice = Voice(rate=48_000, layout="stereo", format="fltp")
+    line = Line(
+        name="a0", recipe=AudioRecipe(), voice=voice, folder=str(tmp_path), segment_s=1.0, max_segment_s=2.0
+    )
+
+    def tell(message: Any) -> None:
+        told.append(message)
+        reached.append(sound.reached_s)
+
+    sound = Sound(line, tell)
+    frames = list(frames_of(Clicks(rate=48_000, start_s=0.0, end_s=1.0), "stereo", 1024))
+    for at, frame in enumerate(frames):
+        sound.add(frame, Fraction(at * 1024, 48_000), cuts=PictureCuts())
+
+    sound.add(frames[0], Fraction(100), cuts=PictureCuts())
+    assert len(fragments(told)) >= 98
+    sound.pad_to(Fraction(200), PictureCuts())
+
+    assert len(fragments(told)) >= 198
+    for message, reached_s in zip(told, reached, strict=True):
+        if isinstance(message, FragmentCut):
+            assert reached_s - Fraction(message.end, 48_000) < 2

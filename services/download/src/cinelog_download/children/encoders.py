@@ -86,12 +86,22 @@ def without_last(frame: AudioFrame, drop: int) -> AudioFrame:
 def silence(like: AudioFrame, samples: int) -> AudioFrame:
     """Return `samples` of silence in the shape of another frame."""
     frame = AudioFrame(like.format.name, like.layout.name, samples)
-    # Unsigned samples rest in the middle of their range.
-    rest = b"\x80" if like.format.name in {"u8", "u8p"} else b"\0"
     for plane in frame.planes:
-        plane.update(rest * plane.buffer_size)
+        plane.update(_rest(like) * plane.buffer_size)
     frame.sample_rate = like.sample_rate
     return frame
+
+
+def is_silent(frame: AudioFrame) -> bool:
+    """Tell whether every sample is at rest."""
+    size = frame.samples * _sample_bytes(frame)
+    rest = _rest(frame) * size
+    return all(bytes(memoryview(plane)[:size]) == rest for plane in frame.planes)
+
+
+def _rest(frame: AudioFrame) -> bytes:
+    # Unsigned samples rest in the middle of their range.
+    return b"\x80" if frame.format.name in {"u8", "u8p"} else b"\0"
 
 
 def _sample_bytes(frame: AudioFrame) -> int:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from cinelog_common.cmaf.inits import CopyHints, UnsupportedTrackError, copy_init
 from cinelog_common.contract.values import AudioRecipe, Value
@@ -18,9 +19,9 @@ from cinelog_download.children.sound import Line, Sound
 from cinelog_download.children.tracks import Description, FragmentWriter
 from cinelog_download.children.units import Tell
 from cinelog_download.children.watching import Eye
-from cinelog_download.domain.damage import Damage
+from cinelog_download.domain.damage import Damage, Losses
 from cinelog_download.domain.demuxing import DemuxOrder
-from cinelog_download.domain.sounding import Grid, PictureCuts
+from cinelog_download.domain.sounding import Grid, Leaps, PictureCuts, Placed
 
 _LONGEST_TITLE = 200
 _LEAST_PAD_S = Fraction(1, 20)
@@ -61,6 +62,12 @@ class Ear:
         self._rate = 0
         self._cuts: list[int] = []
         self._damage = Damage(_called(name))
+        self._losses = Losses(_called(name))
+        # Of packets where they are passed through, else of frames: what is decoded has the truer times.
+        self._packets: Leaps[av.Packet[Any]] = Leaps()
+        self._frames: Leaps[AudioFrame] = Leaps()
+        self._eye: Eye | None = None
+        self._ended = False
         self._gauge: Gauge | None = None
         self._recipe = order.audio
         self.warnings: list[str] = []
@@ -91,6 +98,7 @@ class Ear:
 
     def follow(self, eye: Eye | None, *, ended: bool = False) -> None:
         """Work on what is there, as far as the picture tells where to cut."""
+        self._eye, self._ended = eye, ended
         if self._zero_s is None:
             self._zero_s = self._find_zero(eye)
         if self._zero_s is None:
@@ -99,20 +107,21 @@ class Ear:
             self._take(self._held.popleft(), self._zero_s)
         part = self._sound or self._copied
         if part is not None and (self._sound is not None or (self._copied and self._copied.writer)):
-            part.cut(self._picture_cuts(eye, ended=ended))
+            part.cut(self._picture_cuts())
 
     def finish(self, eye: Eye | None) -> None:
         """Flush the decoder, let the sound reach to the picture's end, and write what is left."""
         self.follow(eye, ended=True)
-        if self._copied is None and self._zero_s is not None:
-            self._decode(None, self._zero_s)
+        if self._zero_s is not None:
+            self._flush(self._zero_s)
         if self._sound is not None:
             if eye is not None and eye.end_s - self._sound.reached_s > _LEAST_PAD_S:
-                self._sound.pad_to(eye.end_s)
-            self._sound.finish(self._picture_cuts(eye, ended=True))
+                self._sound.pad_to(eye.end_s, self._picture_cuts())
+            self._sound.finish(self._picture_cuts())
         elif self._copied is not None and self._copied.writer is not None:
             loudness = self._gauge.result() if self._gauge is not None else None
-            self._copied.finish(self._picture_cuts(eye, ended=True), loudness)
+            self._copied.finish(self._picture_cuts(), loudness)
+        self.warnings += self._losses.sentences(pictured=eye is not None)
         if self._gauge is not None and not self._gauge.heard:
             # All of it would be called damaged, where only the decoder may be missing.
             self.warnings.append(f"{_called(self._name)} could not be decoded: how loud it is is not known.")
@@ -138,22 +147,58 @@ class Ear:
         if self._copied is None:
             self._decode(packet, zero_s)
             return
-        at_s = self._copied.reached_s
-        if packet.pts is not None:
-            at_s = packet.pts * packet.time_base - zero_s
+        at_s = None if packet.pts is None else packet.pts * packet.time_base - zero_s
+        for placed in self._packets.add(packet, at_s, _length_s(packet)):
+            self._pass_on(placed, zero_s)
+
+    def _flush(self, zero_s: Fraction) -> None:
+        for packet in self._packets.finish():
+            self._pass_on(packet, zero_s)
+        if self._copied is None:
+            self._decode(None, zero_s)
+        for frame in self._frames.finish():
+            self._encode(frame)
+
+    def _pass_on(self, placed: "Placed[av.Packet[Any]]", zero_s: Fraction) -> None:
+        packet = placed.piece
+        if self._copied is None:
+            self._decode(packet, zero_s)
+            return
+        begins_s = self._begins_s(placed, self._copied.reached_s)
+        if begins_s is None:
+            return
         data = bytes(packet)
-        if not self._copied.add(data, at_s, _length_s(packet)):
+        if not self._copied.add(data, begins_s, placed.lasts_s):
+            self._losses.leave_out(begins_s, placed.lasts_s)
             return
         try:
             self._open_copy(data)
         except UnsupportedTrackError as error:
             self.warnings.append(f"{error.message} It is encoded as AAC instead.")
-            self._copied, self._recipe = None, AudioRecipe()
+            self._copied, self._recipe, self._losses = None, AudioRecipe(), Losses(_called(self._name))
             self._decode(packet, zero_s)
             return
         self._gauge = self._gauge or Gauge(self._stream)
         if not self._gauge.add(packet):
-            self._damage.add(at_s, at_s + _length_s(packet))
+            self._damage.add(begins_s, begins_s + placed.lasts_s)
+
+    def _begins_s(self, placed: "Placed[Any]", reached_s: Fraction) -> Fraction | None:
+        """Return where a piece begins; None if there is no room for it. Takes note of what is odd."""
+        if placed.left_out:
+            self._losses.leave_out(reached_s, placed.lasts_s)
+            return None
+        begins_s = reached_s if placed.at_s is None else placed.at_s
+        if placed.odd:
+            self._losses.move(begins_s, placed.lasts_s)
+        self._losses.trim(begins_s, placed.lasts_s)
+        allowed = self._order.limits.duration_s
+        if begins_s > allowed:
+            # Before silence is made up to there.
+            raise refusals.over_limit(
+                f"its sound goes on after {float(begins_s):.0f} s, {allowed:.0f} s allowed",
+                refusals.MAX_DURATION,
+            )
+        return begins_s
 
     def _continue_with(self, stream: AudioStream, zero_s: Fraction) -> None:
         """Let another stretch's stream go on with the track: it needs a decoder of its own."""
@@ -172,19 +217,21 @@ class Ear:
             return
         for frame in frames:
             at_s = None if frame.pts is None else frame.pts * frame.time_base - zero_s
-            if at_s is not None and at_s > self._order.limits.duration_s:
-                # Before silence is made up to there.
-                allowed = self._order.limits.duration_s
-                raise refusals.over_limit(
-                    f"its sound goes on after {float(at_s):.0f} s, {allowed:.0f} s allowed",
-                    refusals.MAX_DURATION,
-                )
-            self._sound = self._sound or self._open_sound(frame)
-            begins_s = self._sound.reached_s if at_s is None else at_s
-            try:
-                self._sound.add(frame, at_s)
-            except av.error.FFmpegError:
-                self._damage.add(begins_s, begins_s + Fraction(frame.samples, frame.sample_rate))
+            for placed in self._frames.add(frame, at_s, Fraction(frame.samples, frame.sample_rate)):
+                self._encode(placed)
+
+    def _encode(self, placed: Placed[AudioFrame]) -> None:
+        self._sound = self._sound or self._open_sound(placed.piece)
+        begins_s = self._begins_s(placed, self._sound.reached_s)
+        if begins_s is None:
+            return
+        try:
+            kept = self._sound.add(placed.piece, placed.at_s, cuts=self._picture_cuts())
+        except av.error.FFmpegError:
+            self._damage.add(begins_s, begins_s + placed.lasts_s)
+            return
+        if not kept:
+            self._losses.leave_out(begins_s, placed.lasts_s)
 
     def _note_broken(self, packet: "av.Packet[Any] | None", zero_s: Fraction) -> None:
         if packet is None:
@@ -208,12 +255,12 @@ class Ear:
         )
         return Sound(line, self._tell)
 
-    def _picture_cuts(self, eye: Eye | None, *, ended: bool) -> PictureCuts:
-        if eye is None:
+    def _picture_cuts(self) -> PictureCuts:
+        if self._eye is None:
             return PictureCuts()
-        ticks = eye.time_base * self._rate
-        self._cuts += [round(cut * ticks) for cut in eye.cuts[len(self._cuts) :]]
-        return PictureCuts(at=self._cuts, floor=None if ended else int(eye.floor * ticks))
+        ticks = self._eye.time_base * self._rate
+        self._cuts += [round(cut * ticks) for cut in self._eye.cuts[len(self._cuts) :]]
+        return PictureCuts(at=self._cuts, floor=None if self._ended else int(self._eye.floor * ticks))
 
     # Passing through.
 

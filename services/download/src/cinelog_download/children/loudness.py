@@ -13,23 +13,49 @@ from av.audio.frame import AudioFrame
 from av.filter import Graph
 from cinelog_common.contract.values import Loudness
 
-from cinelog_download.children.encoders import Voice, silence, without_last
+from cinelog_download.children.encoders import Voice, is_silent, silence, without_last
 
 _TRUE_PEAK_DBTP = -1.5
 _RANGE_LU = 11
 _SILENCE_LUFS = -70.0
 """Below this BS.1770 counts nothing: there is no loudness of silence."""
+_STEPS_PER_S = 10
+"""A block of BS.1770 begins each 100 ms."""
+_FORGOTTEN_S = 4
+"""After so much silence nothing of what was before is in a block: the longest is 3 s (EBU Tech 3342)."""
 
 
 class Meter:
-    """Measures everything that it is shown."""
+    """Measures everything that it is shown, but does not listen to long silence.
+
+    Blocks that are silent through and through are below the gate: neither the loudness nor the range
+    counts them, and they have no peak. Measuring costs three times what encoding them does.
+    """
 
     def __init__(self, voice: Voice) -> None:
         self._chain = _Chain(voice, (("ebur128", "metadata=1:peak=true"),))
         self._last: AudioFrame | None = None
+        self._step = voice.rate // _STEPS_PER_S
+        self._longest = voice.rate * _FORGOTTEN_S
+        self._silent = 0
+        self._skipped = 0
 
     def add(self, frame: AudioFrame) -> None:
         """Take the next samples; the frame stays as it is."""
+        if is_silent(frame):
+            self._silent += frame.samples
+            if self._silent - frame.samples >= self._longest:
+                self._skipped += frame.samples
+                return
+        else:
+            self._silent = 0
+            if over := self._skipped % self._step:
+                # Whole steps are left out: blocks begin where they would have begun.
+                self._measure(silence(frame, over))
+            self._skipped = 0
+        self._measure(frame)
+
+    def _measure(self, frame: AudioFrame) -> None:
         for measured in self._chain.through(frame):
             self._last = measured
 

@@ -23,7 +23,7 @@ from cinelog_download.children.units import Tell
 from cinelog_download.domain.sounding import Grid, PictureCuts, next_cut, place
 
 _SILENCE_SAMPLES = 1 << 15
-"""Silence is made in pieces of so many samples: a gap may be long."""
+"""Silence is made in pieces of so many samples, and written as it is made: a gap may last for hours."""
 
 
 class Line(Value, frozen=True, kw_only=True):
@@ -68,8 +68,10 @@ class Sound:
         """Where the sound so far ends on the timeline."""
         return self._expected
 
-    def add(self, frame: AudioFrame, at_s: Fraction | None) -> None:
+    def add(self, frame: AudioFrame, at_s: Fraction | None, *, cuts: PictureCuts) -> bool:
         """Encode the next frame, which begins at `at_s` on the timeline (None: where the last one ended).
+
+        `cuts` are as for `cut`. Tells whether any of it is kept: there may be other sound in its place.
 
         Raises:
             av.error.FFmpegError: It is of a shape that nobody can play; the next one may follow.
@@ -80,20 +82,19 @@ class Sound:
         changes = self._shape is not None and _shape_of(frame) != self._shape
         step = place(position, expected, rate=rate, exact=changes)
         if step.drop >= frame.samples:
-            return
-        for gap in _pieces(step.silence):
-            self._feed(silence(frame, gap))
+            return False
+        self._be_silent(frame, step.silence, cuts)
         self._feed(without_first(frame, step.drop) if step.drop else frame)
+        return True
 
-    def pad_to(self, end_s: Fraction) -> None:
+    def pad_to(self, end_s: Fraction, cuts: PictureCuts) -> None:
         """Let silence reach to `end_s`, so that players do not stop where the sound does."""
         if self._shape is None:
             return
         form, layout, rate = self._shape
         like = AudioFrame(form, layout, 1)
         like.sample_rate = rate
-        for gap in _pieces(round((end_s - self._expected) * rate)):
-            self._feed(silence(like, gap))
+        self._be_silent(like, round((end_s - self._expected) * rate), cuts)
 
     def cut(self, cuts: PictureCuts) -> None:
         """Write the fragments that are complete; `cuts` are in samples of the encoder's rate."""
@@ -116,6 +117,12 @@ class Sound:
             self._write(None)
         if self._writer is not None:
             self._writer.finish(self._meter.result())
+
+    def _be_silent(self, like: AudioFrame, samples: int, cuts: PictureCuts) -> None:
+        for gap in _pieces(samples):
+            self._feed(silence(like, gap))
+            # Nobody keeps hours of it, nor hears nothing of us meanwhile.
+            self.cut(cuts)
 
     def _feed(self, frame: AudioFrame) -> None:
         shape, before = _shape_of(frame), self._shape

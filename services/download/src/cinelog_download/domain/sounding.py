@@ -6,11 +6,19 @@ a picture unit that is very long must not make a fragment as long, since players
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import Generic, TypeVar
 
 from cinelog_common.contract.values import Value
 
 JITTER_S = 0.02
 """Timestamps wander by less than this where a container rounds them; more is a gap or an overlap."""
+
+LEAP_S = Fraction(1)
+"""Sound further than this from where it would go on is believed only when what follows it agrees."""
+
+MOST_HELD = 32
+"""Pieces that wait for that: more than a PES packet or a laced block brings with one wrong time."""
 
 LEAST = 0.1
 """Of the wanted length: so short may a fragment be. The picture's first unit is an eighth of it at least."""
@@ -35,6 +43,99 @@ def place(position: int, expected: int, *, rate: int, exact: bool = False) -> St
     if abs(apart) <= tolerance:
         return Step()
     return Step(silence=apart) if apart > 0 else Step(drop=-apart)
+
+
+T = TypeVar("T")
+
+
+class Placed(Value, Generic[T], frozen=True, kw_only=True):
+    """A piece of sound and where it belongs; `at_s` None: where the last one ended.
+
+    `odd` says that its own time was wrong, `left_out` that there is no room for it then.
+    """
+
+    piece: T
+    at_s: Fraction | None
+    lasts_s: Fraction
+    odd: bool = False
+    left_out: bool = False
+
+
+class Leaps(Generic[T]):
+    """Tells sound that is elsewhere, as after a gap, from sound that only says so.
+
+    One wrong time would otherwise make silence up to there, and leave no room for all that is right.
+    Depends on the pieces' order and times alone, not on when they came.
+    """
+
+    def __init__(self) -> None:
+        self._flow_s: Fraction | None = None
+        self._held: list[Placed[T]] = []
+        self._held_s = Fraction(0)
+        self._held_end_s = Fraction(0)
+        self._agreed = False
+
+    def add(self, piece: T, at_s: Fraction | None, lasts_s: Fraction) -> list[Placed[T]]:
+        """Take the next piece, which says that it begins at `at_s`; return what can be placed now."""
+        said = Placed(piece=piece, at_s=at_s, lasts_s=lasts_s)
+        if not self._held:
+            return self._go_on(said)
+        if at_s is None:
+            return self._hold(said)
+        flow_s = self._flow_s or Fraction(0)
+        # It follows what is held, or it follows what was before that, with the held or without it.
+        from_held = abs(at_s - self._held_end_s)
+        from_flow = min(abs(at_s - flow_s), abs(at_s - flow_s - self._held_s))
+        if from_held <= LEAP_S and from_held <= from_flow:
+            self._agreed = True
+            return self._hold(said)
+        if from_flow <= LEAP_S or self._flow_s is None:
+            return self._disbelieve(before_s=at_s) + self._go_on(said)
+        # Two leaps in a row: the first one had its witness, or had none.
+        return self.finish() + self._go_on(said)
+
+    def finish(self) -> list[Placed[T]]:
+        """Decide on what is held, as nothing more comes."""
+        # A lone piece has no witness, unless it is all that there is.
+        return self._believe() if self._agreed or self._flow_s is None else self._disbelieve()
+
+    def _go_on(self, said: Placed[T]) -> list[Placed[T]]:
+        flow_s = self._flow_s or Fraction(0)
+        at_s = flow_s if said.at_s is None else said.at_s
+        # Before the beginning there is nothing to leap from: sound may well begin before the picture.
+        if at_s - flow_s > LEAP_S or (self._flow_s is not None and flow_s - at_s > LEAP_S):
+            return self._hold(said)
+        self._flow_s = at_s + said.lasts_s
+        return [said]
+
+    def _hold(self, said: Placed[T]) -> list[Placed[T]]:
+        self._held.append(said)
+        self._held_s += said.lasts_s
+        self._held_end_s = (self._held_end_s if said.at_s is None else said.at_s) + said.lasts_s
+        if len(self._held) >= MOST_HELD or (self._agreed and self._held_s >= LEAP_S):
+            return self._believe()
+        return []
+
+    def _believe(self) -> list[Placed[T]]:
+        self._flow_s = self._held_end_s if self._held else self._flow_s
+        return self._release()
+
+    def _disbelieve(self, before_s: Fraction | None = None) -> list[Placed[T]]:
+        """Place what is held where it goes on, if that is possible with what begins at `before_s`."""
+        end_s = (self._flow_s or Fraction(0)) + self._held_s
+        # Times are rounded, but half of a piece cannot be that.
+        slack_s = min(Fraction(JITTER_S), self._held_s / 2)
+        room = before_s is None or end_s <= before_s + slack_s
+        self._flow_s = end_s if room else self._flow_s
+        return [
+            Placed(piece=one.piece, at_s=None, lasts_s=one.lasts_s, odd=True, left_out=not room)
+            for one in self._release()
+        ]
+
+    def _release(self) -> list[Placed[T]]:
+        held, self._held = self._held, []
+        self._held_s, self._agreed = Fraction(0), False
+        return held
 
 
 class Grid(Value, frozen=True, kw_only=True):
