@@ -6,16 +6,22 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import msgspec
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 from cinelog_common.contract.values import Recipe, Value
 
+from cinelog_transcode.children.changes import Change, ChangeWatch
 from cinelog_transcode.children.tones import tone_steps
+from cinelog_transcode.domain.stretches import boxed
 
 # H.273: 0 is no matrix at all. Swscale's names for the others that it makes.
 _RGB = 0
 _MATRICES = {1: "bt709", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020"}
+
+
+_NO_CHANGE = Change()
 
 
 class Shape(Value, frozen=True, kw_only=True):
@@ -26,7 +32,7 @@ class Shape(Value, frozen=True, kw_only=True):
     pixel_format: str
     color_range: int = 0
     color_matrix: int = 2
-    """Asked for only of RGB pictures; others keep theirs."""
+    """2 (unspecified) for the pictures' own; RGB ones become BT.601 then."""
     tones: Path | None = None
     """A table of colours to apply; the result is BT.709."""
 
@@ -65,17 +71,28 @@ class _Input(Value, frozen=True, kw_only=True):
     pixel_format: str
     color_matrix: int
     color_range: int
+    change: Change
 
 
 class PictureGraph:
     """Turns each frame into one picture per shape.
 
-    A frame that has a shape already goes through untouched. When the source changes its size or
-    format, a new graph is made. Deinterlacing looks at the neighbours, so it is fed every frame that
-    is decoded, those of the neighbouring units too, and whoever calls chooses among the results.
+    A frame that has a shape already goes through untouched. When the source changes its size, format
+    or colours, a new graph is made, which makes its pictures like the first ones. Deinterlacing looks
+    at the neighbours, so it is fed every frame that is decoded, those of the neighbouring units too,
+    and whoever calls chooses among the results.
     """
 
-    def __init__(self, shapes: tuple[Shape, ...], time_base: Fraction, weave: Weave = Weave.KEPT) -> None:
+    def __init__(
+        self,
+        shapes: tuple[Shape, ...],
+        time_base: Fraction,
+        weave: Weave = Weave.KEPT,
+        *,
+        watch: ChangeWatch | None = None,
+    ) -> None:
+        """Without a `watch`, only size, format, range and matrix are looked at."""
+        self._watch = watch
         self._shapes = shapes
         self._time_base = time_base
         self._picture_base = time_base / 2 if weave is Weave.FIELDS else time_base
@@ -96,6 +113,7 @@ class PictureGraph:
             pixel_format=frame.format.name,
             color_matrix=int(frame.colorspace),
             color_range=int(frame.color_range),
+            change=self._watch.change(frame) if self._watch is not None else _NO_CHANGE,
         )
         if shape != self._input:
             yield from self.flush()
@@ -117,9 +135,13 @@ class PictureGraph:
         self._untouched = ()
 
     def _build(self, shape: _Input) -> None:
+        shapes = self._shapes
+        if self._watch is not None and shape.change.transfer is not None:
+            tones = self._watch.table(shape.change.transfer)
+            shapes = tuple(msgspec.structs.replace(want, tones=tones) for want in shapes)
         if self._weave is Weave.KEPT:
-            self._untouched = tuple(at for at, want in enumerate(self._shapes) if _fits(shape, want))
-        wanted = [(at, want) for at, want in enumerate(self._shapes) if at not in self._untouched]
+            self._untouched = tuple(at for at, want in enumerate(shapes) if _fits(shape, want))
+        wanted = [(at, want) for at, want in enumerate(shapes) if at not in self._untouched]
         if not wanted:
             return
         graph = Graph()
@@ -169,17 +191,24 @@ class PictureGraph:
 def _fits(have: _Input, want: Shape) -> bool:
     same_size = (have.width, have.height) == (want.width, want.height)
     same_range = (have.color_range or 1) == (want.color_range or 1)
-    return want.tones is None and same_size and same_range and have.pixel_format == want.pixel_format
+    same_colours = want.tones is None and same_range and _new_matrix(have, want) is None
+    return same_size and same_colours and have.change.wider == 1 and have.pixel_format == want.pixel_format
 
 
 def _chain(graph: Graph, have: _Input, want: Shape) -> list[FilterContext]:
-    ends = [graph.add("format", want.pixel_format), graph.add("buffersink")]
+    box = boxed(want.width, want.height, have.change.wider)
+    size = {"w": str(box.width), "h": str(box.height), "flags": "bicubic"}
     if want.tones is None:
-        return [graph.add("scale", **_scale(have, want)), *ends]
-    # Smaller first: the table is the dearest step.
-    size = {"w": str(want.width), "h": str(want.height), "flags": "bicubic"}
-    last = graph.add("scale", out_range="limited", out_color_matrix="bt709")
-    return [graph.add("scale", **size), *tone_steps(graph, want.tones), last, *ends]
+        steps = [graph.add("scale", **size, **_colours(have, want))]
+    else:
+        # Smaller first: the table is the dearest step.
+        steps = [graph.add("scale", **size), *tone_steps(graph, want.tones)]
+        steps.append(graph.add("scale", **_ordinary(want)))
+    steps.append(graph.add("format", want.pixel_format))
+    if (box.width, box.height) != (want.width, want.height):
+        frame = {"w": str(want.width), "h": str(want.height), "x": str(box.left), "y": str(box.top)}
+        steps.append(graph.add("pad", **frame))
+    return [*steps, graph.add("buffersink")]
 
 
 def _after(before: FilterContext, this: FilterContext) -> FilterContext:
@@ -198,13 +227,26 @@ def _buffer(shape: _Input, time_base: Fraction) -> dict[str, str]:
     }
 
 
-def _scale(have: _Input, want: Shape) -> dict[str, str]:
-    options = {
-        "w": str(want.width),
-        "h": str(want.height),
-        "flags": "bicubic",
-        "out_range": "full" if want.color_range == 2 else "limited",
-    }
+def _colours(have: _Input, want: Shape) -> dict[str, str]:
+    matrix = _new_matrix(have, want)
+    options = {"out_range": _range(want)}
+    return options if matrix is None else {**options, "out_color_matrix": matrix}
+
+
+def _ordinary(want: Shape) -> dict[str, str]:
+    """What becomes of the RGB that a table of colours yields."""
+    return {"out_range": _range(want), "out_color_matrix": _MATRICES.get(want.color_matrix, "bt709")}
+
+
+def _range(want: Shape) -> str:
+    return "full" if want.color_range == 2 else "limited"
+
+
+def _new_matrix(have: _Input, want: Shape) -> str | None:
+    """Return swscale's name of the matrix to convert to; None to keep the pictures' own."""
+    wanted = _MATRICES.get(want.color_matrix)
     if have.color_matrix == _RGB:
-        options["out_color_matrix"] = _MATRICES.get(want.color_matrix, "bt601")
-    return options
+        return wanted or "bt601"
+    # The two of BT.601 are one. What is not known is taken for what is wanted.
+    own = _MATRICES.get(have.color_matrix)
+    return wanted if None not in {own, wanted} and own != wanted else None

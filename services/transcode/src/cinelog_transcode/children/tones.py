@@ -12,10 +12,14 @@ from cinelog_transcode.domain.tonemapping import cube
 
 def tone_table(recipe: Recipe, folder: Path) -> Path | None:
     """Write the table that the recipe's pictures need into `folder`; None if they need none."""
-    if not tone_maps(recipe):
-        return None
-    path = folder / "tones.cube"
-    path.write_text(cube(recipe.color_transfer))
+    return written_table(recipe.color_transfer, folder) if tone_maps(recipe) else None
+
+
+def written_table(transfer: int, folder: Path) -> Path:
+    """Write the table for pictures of this transfer characteristic into `folder`, unless it is there."""
+    path = folder / f"tones-{transfer}.cube"
+    if not path.exists():
+        path.write_text(cube(transfer))
     return path
 
 

@@ -12,6 +12,7 @@ from cinelog_common.contract.units import UnitMeta, decode_meta
 from cinelog_common.errors import Category, PermanentError
 from cinelog_fastio import DISCARD, BundleReader
 
+from cinelog_transcode.children.changes import ChangeWatch
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.children.encoding import EncodedPacket, RenditionEncoder
 from cinelog_transcode.children.filling import filled
@@ -26,6 +27,7 @@ from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.parts import Span, plan_parts
 from cinelog_transcode.domain.quality import MOST_OF_A_RESULT, sampled
 from cinelog_transcode.domain.scanning import reorder_depth
+from cinelog_transcode.domain.stretches import first_stretch
 from cinelog_transcode.domain.tasks import EncodeTask, RenditionReport, UnitReport
 from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
 
@@ -108,6 +110,8 @@ class UnitWork:
         self._time_base = Fraction(*task.recipe.time_base)
         self._finer = task.recipe.pictures_per_tick
         self._tones = tone_table(task.recipe, Path(task.folder))
+        first = first_stretch(self._meta.video, task.recipe, bundle.parameters.extradata)
+        self._changes = ChangeWatch(first, Path(task.folder))
         if Fraction(*bundle.parameters.time_base) != self._time_base:
             raise DamagedError(f"The packets of unit {task.n} have another time base than the recipe.")
         # One look at every packet before any work: a broken bundle is found here.
@@ -137,7 +141,7 @@ class UnitWork:
         with ExitStack() as stack:
             thumbnails = stack.enter_context(self._thumbnails())
             takes = ThumbnailClock(meta.start, round(task.thumbnail_every_s / self._time_base)).takes
-            graph = PictureGraph(self._shapes(), self._time_base, weave_of(task.recipe))
+            graph = PictureGraph(self._shapes(), self._time_base, weave_of(task.recipe), watch=self._changes)
             for frame, stands_in in self._pictures(parts):
                 assert frame.pts is not None
                 if self._belongs(frame.pts):
@@ -149,7 +153,7 @@ class UnitWork:
                 self._feed(graph.push(frame), renditions)
                 self._on_progress(frames, meta.frames)
             self._feed(graph.flush(), renditions)
-            warnings = self._judge(shown)
+            warnings = (*self._judge(shown), *self._changes.warnings)
             reports = tuple(
                 rendition.close(
                     wanted.name,

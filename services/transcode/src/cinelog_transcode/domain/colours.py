@@ -16,9 +16,14 @@ class Colours(Value, frozen=True, kw_only=True):
     matrix: int
 
 
+def is_hdr(transfer: int) -> bool:
+    """Whether it is one of high dynamic range."""
+    return transfer in {PQ, HLG}
+
+
 def tone_maps(recipe: Recipe) -> bool:
     """Whether pictures of high dynamic range must become ordinary ones: eight bits cannot hold them."""
-    return recipe.color_transfer in {PQ, HLG} and "10" not in recipe.pixel_format
+    return is_hdr(recipe.color_transfer) and "10" not in recipe.pixel_format
 
 
 def colours_of(recipe: Recipe) -> Colours:

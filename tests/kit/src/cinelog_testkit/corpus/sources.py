@@ -167,7 +167,7 @@ PICTURES: dict[str, Maker] = {
     "plain.ts": _film(options=_H264_OPEN, voices=_MP2),
     "parameter-change.ts": joined(
         Film(voices=_MP2),
-        Film(size=(192, 108), first_number=96, offset_s=_BEHIND, voices=_MP2),
+        Film(size=(240, 144), first_number=96, offset_s=_BEHIND, voices=_MP2),
     ),
     "spliced.ts": joined(Film(voices=_MP2), Film(first_number=96, voices=_MP2)),
     "wrap.ts": _wrapping,
