@@ -25,6 +25,7 @@ from cinelog_download.handlers import FetchHandler, Tools
 from cinelog_download.testing import Behaviour, Origin, video_page
 from cinelog_fastio import BundleReader
 from cinelog_testkit.scenes import KNOWN_SITE, serve_watch_page
+from cinelog_testkit.waiting import eventually
 
 
 class Told:
@@ -120,10 +121,11 @@ def test_work_begins_long_before_a_slow_film_is_there(film: Path, tmp_path: Path
 
     async def run() -> None:
         async with place(tmp_path) as at:
-            rate = len(data) // 4
-            url = at.origin.serve("/film.mp4", data, Behaviour(rate_bps=rate))
-
-            await at.fetch(url)
+            url = at.origin.serve("/film.mp4", data, Behaviour(rate_bps=len(data) // 30))
+            fetching = asyncio.create_task(at.fetch(url))
+            await eventually(lambda: bool(at.told.of(SegmentReady)))
+            at.origin.serve("/film.mp4", data)  # the rest at once
+            await fetching
 
             first = at.told.events.index(at.told.of(SegmentReady)[0])
             assert at.told.sent[first] < len(data) * 0.5
