@@ -43,3 +43,11 @@ def test_what_is_written_is_a_tag_or_nothing(said: str) -> None:
 @pytest.mark.parametrize("code", ["de", "en", "fr", "he", "zh"])
 def test_both_spellings_lead_to_each_other(code: str) -> None:
     assert language_tag(three_letters(code)) == code
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [("de", "deu"), ("de-AT", "deu"), ("EN_us", "eng"), ("fra", "fra"), ("", "und"), ("x-klingon", "und")],
+)
+def test_tags_of_playlists_become_the_languages_of_containers(tag: str, language: str) -> None:
+    assert three_letters(tag) == language

@@ -8,9 +8,9 @@ import msgspec
 from cinelog_common.children import Child, ChildDiedError, ChildLimits
 from cinelog_common.contract.values import Source
 from cinelog_common.errors import Category, CinelogError, PermanentError, TransientError
+from cinelog_common.languages import three_letters
 
 from cinelog_download.adapters.proxy import FilteringProxy, ProxySession
-from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.domain.pages import PageAnswer, PageFailure, PageFormat, PageRequest
 from cinelog_download.domain.pieces import Piece, Recording

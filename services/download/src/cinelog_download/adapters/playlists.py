@@ -4,12 +4,12 @@ import asyncio
 from typing import Final
 
 import msgspec
+from cinelog_common.languages import three_letters
 
 from cinelog_download.adapters.documents import read_whole
 from cinelog_download.adapters.hls import best_variant, recording
 from cinelog_download.adapters.http import HttpClient
 from cinelog_download.domain.headers import HttpRequest, for_another
-from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.manifests import Stream, streams
 from cinelog_download.domain.pieces import Recording
 from cinelog_download.domain.playlists import Variant

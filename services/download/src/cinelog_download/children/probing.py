@@ -12,6 +12,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from cinelog_common.contract.values import AudioInfo, Chapter, VideoInfo
+from cinelog_common.languages import three_letters
 from cinelog_fastio import StreamParameters
 
 from cinelog_download.children import refusals
@@ -19,7 +20,6 @@ from cinelog_download.children.reading import ArrivingFile
 from cinelog_download.domain.containers import TS_PACKET, Layout, layout_of, missing_bytes
 from cinelog_download.domain.cuetexts import is_text
 from cinelog_download.domain.demuxing import Limits
-from cinelog_download.domain.languages import three_letters
 
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,live_flv,asf,asf_o,ogg,mp3,wav,w64,"

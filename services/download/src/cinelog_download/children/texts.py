@@ -12,6 +12,7 @@ from typing import Any
 import av
 from av.stream import Disposition
 from cinelog_common.contract.sidecars import encode_document
+from cinelog_common.languages import three_letters
 
 from cinelog_download.children import probing
 from cinelog_download.children.probing import Opened
@@ -20,7 +21,6 @@ from cinelog_download.children.units import Tell
 from cinelog_download.domain.cuesheets import MOST_CHARS, MOST_CUES, Spoken, sheet_of
 from cinelog_download.domain.cuetexts import cue_text
 from cinelog_download.domain.demuxing import DemuxOrder, TextFile, TextFound
-from cinelog_download.domain.languages import three_letters
 from cinelog_download.domain.subtitling import is_wanted
 from cinelog_download.domain.webvtt import origin_s
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from cinelog_common.languages import three_letters
+
 from cinelog_download.domain.demuxing import TextFile
-from cinelog_download.domain.languages import three_letters
 
 
 class Offered(Protocol):
