@@ -23,7 +23,7 @@ from cinelog_download.adapters.stored import ObjectSource
 from cinelog_download.adapters.web import HttpSource
 from cinelog_download.domain.answers import Wanted, changed, empty
 from cinelog_download.domain.headers import HttpRequest
-from cinelog_download.domain.intervals import IntervalSet
+from cinelog_download.domain.intervals import Interval, IntervalSet
 from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.domain.throttling import Throttle
 from cinelog_download.ports import Body, Fetch, Input, RangeSource
@@ -151,19 +151,20 @@ class SourceFetcher:
             await _close(body)
             body = None
         if body is None:
-            body, conditional = await self._ask(source, wanted, file.version, gap[0])
+            body, conditional = await self._ask(source, wanted, file.version, gap)
         if body.validator.contradicts(validator) or (size is not None and body.total not in {None, size}):
             await _close(body)
             raise changed("its size or its version is another one")
         return body, conditional
 
     async def _ask(
-        self, source: RangeSource, wanted: Input, version: Version, start: int
+        self, source: RangeSource, wanted: Input, version: Version, gap: Interval
     ) -> tuple[Body, bool]:
-        """Ask for what is missing from `start` on; tell also whether the source takes a condition."""
+        """Ask for what is missing in `gap`; tell also whether the source takes a condition."""
+        start, end = gap
         most = min(self._policy.request_bytes, wanted.chunk_bytes or self._policy.request_bytes)
         # Where the size is unknown, only the whole tells where it ends.
-        stop = None if version.size is None else start + most
+        stop = None if version.size is None else min(start + most, end)
         body = await source.get(Wanted(start=start, stop=stop, validator=version.validator))
         conditional = version.validator.if_range is not None
         if body.ranged or start == 0 or not conditional or not body.validator.names(version.validator):
