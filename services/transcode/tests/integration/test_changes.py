@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
+import av
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from cinelog_common.contract.values import Recipe, VideoInfo
-from cinelog_fastio import KEYFRAME, Packet, StreamParameters
+from cinelog_fastio import KEYFRAME, BundleReader, Packet, StreamParameters
 from cinelog_transcode.children.changes import ChangeWatch
 from cinelog_transcode.children.pictures import PictureGraph, Shape
 from cinelog_transcode.children.units import encode_unit
@@ -41,6 +42,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     matrix: int = 2
     is_interlaced: bool = False
     colour: tuple[int, int, int] = (180, 128, 128)
+    is_combed: bool = False
+    """It grows lighter from field to field."""
 
 
 class Film(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +89,8 @@ def _encoded(part: Part, begin: int) -> list[Packet]:
     context.open()
     made = []
     for number in range(PICTURES):
-        frame = _marked(painted(part)) if part.is_interlaced else painted(part)
+        frame = faded(part, number) if part.is_combed else painted(part)
+        frame = _marked(frame) if part.is_interlaced else frame
         frame.pts, frame.time_base = number, Fraction(1, 25)
         made += context.encode(frame)
     made += context.encode(None)
@@ -105,6 +109,14 @@ def painted(part: Part) -> VideoFrame:
     frame = VideoFrame(*part.size, "yuv420p")
     for plane, level in zip(frame.planes, part.colour, strict=True):
         plane.update(bytes([level]) * plane.buffer_size)
+    return frame
+
+
+def faded(part: Part, number: int) -> VideoFrame:
+    frame = painted(part)
+    light, first = frame.planes[0], 40 + 30 * number
+    rows = bytes([first] * light.line_size + [first + 15] * light.line_size)
+    light.update(rows * (frame.height // 2))
     return frame
 
 
@@ -128,9 +140,18 @@ def work(studio: Any, folder: Path, film: Film, **changes: Any) -> tuple[UnitRep
     )
     fine = msgspec.structs.replace(recipe.renditions[0], crf=1, max_rate_k=0)
     recipe = msgspec.structs.replace(recipe, renditions=(fine,))
-    task = EncodeTask(bundle=str(bundle), folder=str(folder), recipe=recipe, n=0)
+    task = EncodeTask(bundle=str(bundle), folder=str(folder), recipe=recipe, n=0, thumbnail_every_s=0.04)
     report = encode_unit(task, lambda *_: None)
     return report, studio.play_report(folder, report.renditions[0]).frames
+
+
+def posters(folder: Path, report: UnitReport) -> list[VideoFrame]:
+    """The unit's thumbnails: one of every picture."""
+    assert report.thumbnails is not None
+    decoder = CodecContext.create("mjpeg", "r")
+    assert isinstance(decoder, VideoCodecContext)
+    with BundleReader.open(folder / report.thumbnails) as pictures:
+        return [frame for each in pictures for frame in decoder.decode(av.Packet(each.data))]
 
 
 def luma(frame: VideoFrame) -> Image:
@@ -141,6 +162,17 @@ def lit(frame: VideoFrame) -> tuple[int, int]:
     """How many columns and rows of the picture are not black bars."""
     bright = luma(frame) > 90
     return int(bright[frame.height // 2].sum()), int(bright[:, frame.width // 2].sum())
+
+
+def full_range(code: float) -> float:
+    """What the code of limited range is in a JPEG."""
+    return (code - 16) * 255 / 219
+
+
+def rows_apart(frame: VideoFrame) -> float:
+    """How far neighbouring rows differ in the middle of the picture."""
+    middle = luma(frame)[frame.height // 4 : -frame.height // 4, 8:-8].astype(float)
+    return float(np.abs(np.diff(middle, axis=0)).mean())
 
 
 def luma_code(frame: VideoFrame) -> int:
@@ -185,6 +217,9 @@ def test_wider_pixels_keep_their_shape_between_bars(studio: Any, tmp_path: Path,
     assert {lit(frame) for frame in shown[PICTURES:]} == {(160, 72)}
     assert {(frame.width, frame.height) for frame in shown} == {SIZE}
     assert report.warnings == ()
+    bars = [frame.height - lit(frame)[1] for frame in posters(tmp_path, report)]
+    assert bars[:PICTURES] == [0] * PICTURES
+    assert bars[PICTURES:] == pytest.approx([24] * PICTURES, abs=2)
 
 
 def test_narrower_pixels_get_bars_at_their_sides_whatever_the_rotation(studio: Any, tmp_path: Path) -> None:
@@ -268,6 +303,7 @@ def test_high_dynamic_range_after_ordinary_is_tone_mapped(studio: Any, tmp_path:
     assert luma_code(shown[0]) == 200
     assert luma_code(shown[-1]) == pytest.approx(MAPPED, abs=3)
     assert report.warnings == ()
+    assert luma_code(posters(tmp_path, report)[-1]) == pytest.approx(full_range(MAPPED), abs=4)
 
 
 def test_ordinary_after_high_dynamic_range_is_not_tone_mapped(studio: Any, tmp_path: Path) -> None:
@@ -310,6 +346,29 @@ def test_ordinary_pictures_in_a_film_that_keeps_its_range_are_told(studio: Any, 
     )
 
     assert report.warnings == (RANGE,)
+
+
+def test_the_thumbnails_of_a_film_that_keeps_its_range_are_for_ordinary_screens(
+    studio: Any, tmp_path: Path
+) -> None:
+    film = filmed(Part(primaries=9, transfer=PQ, matrix=9, colour=GLARING))
+    told = {"color_primaries": 9, "color_transfer": PQ, "color_matrix": 9, "color_range": 1}
+
+    report, shown = work(studio, tmp_path, film, pixel_format="yuv420p10le", **told)
+
+    assert int(shown[0].color_trc) == PQ
+    assert luma_code(posters(tmp_path, report)[0]) == pytest.approx(full_range(MAPPED), abs=4)
+
+
+def test_thumbnails_of_interlaced_pictures_show_no_combs(studio: Any, tmp_path: Path) -> None:
+    film = filmed(Part(is_interlaced=True, is_combed=True))
+
+    kept, _ = work(studio, tmp_path, film)
+    combs = rows_apart(posters(tmp_path, kept)[2])
+    removed, _ = work(studio, tmp_path, film, deinterlace=True)
+
+    assert combs > 10
+    assert rows_apart(posters(tmp_path, removed)[2]) < 2
 
 
 def test_wider_colours_of_the_same_range_are_told(studio: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from av.codec.codec import UnknownCodecError
 from av.codec.context import CodecContext
 from cinelog_common.contract.values import Recipe, Rendition
+from cinelog_common.memory import give_back_freed_memory
 from cinelog_transcode.children.encoding import RenditionEncoder
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.tables import TABLES
@@ -69,3 +70,6 @@ def test_encoders_of_the_processor_open_on_machines_of_many_cores(name: str) -> 
     encoder = RenditionEncoder(recipe, recipe.renditions[0], 96)
 
     assert encoder.codec == recipe.codec
+    # One of them takes gigabytes for that, which the suite's other tests need not carry along.
+    del encoder
+    give_back_freed_memory()

@@ -1,4 +1,4 @@
-"""Small JPEG pictures from frames that were decoded anyway, packed as one bundle."""
+"""Small JPEG pictures of the film, from what is encoded anyway, packed as one bundle."""
 
 from collections import Counter
 from fractions import Fraction
@@ -14,7 +14,7 @@ from av.video.frame import PictureType, VideoFrame
 from cinelog_fastio import KEYFRAME, BundleWriter, Packet, StreamParameters
 
 from cinelog_transcode.children.tones import tone_steps
-from cinelog_transcode.domain.thumbnails import ThumbnailSize
+from cinelog_transcode.domain.thumbnails import ThumbnailClock, ThumbnailSize
 
 LUMA = "cinelog.luma"
 """Side data of each packet: JSON with `mean` and `variance` of luma, 0 to 255; a poster is not black."""
@@ -49,8 +49,8 @@ class ThumbnailWriter:
         )
         self.count = 0
 
-    def add(self, frame: VideoFrame) -> None:
-        """Keep one frame."""
+    def add(self, frame: VideoFrame, pts: int) -> None:
+        """Keep one frame as what is on screen at `pts`, in ticks of the time base."""
         small = self._shrunk(frame)
         small.pict_type = PictureType.NONE
         small.time_base = self._time_base
@@ -58,8 +58,8 @@ class ThumbnailWriter:
             self._bundle.add(
                 Packet(
                     data=bytes(packet),
-                    pts=frame.pts,
-                    dts=frame.pts,
+                    pts=pts,
+                    dts=pts,
                     flags=KEYFRAME,
                     side_data=((LUMA, _luma(small)),),
                 )
@@ -115,6 +115,34 @@ class ThumbnailWriter:
             last = step
         graph.configure()
         return graph, source, last
+
+
+class Posing:
+    """Picks the thumbnails among the pictures of the first rendition.
+
+    Those are what the film looks like: deinterlaced, and made alike where the source changes.
+    """
+
+    def __init__(self, writer: ThumbnailWriter, clock: ThumbnailClock) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._due: set[int] = set()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._writer.count
+
+    def expect(self, pts: int) -> None:
+        """Tell of a frame that a picture will be made of."""
+        if self._clock.takes(pts):
+            self._due.add(pts)
+
+    def see(self, picture: VideoFrame, pts: int) -> None:
+        """Take a picture of the frame at `pts`; it is kept if it is due."""
+        if pts in self._due:
+            self._due.remove(pts)
+            self._writer.add(picture, pts)
 
 
 def _jpeg_encoder(width: int, height: int, time_base: Fraction) -> VideoCodecContext:

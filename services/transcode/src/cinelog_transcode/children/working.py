@@ -18,10 +18,10 @@ from cinelog_transcode.children.encoding import EncodedPacket, RenditionEncoder
 from cinelog_transcode.children.filling import filled
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape, weave_of
 from cinelog_transcode.children.sampling import UnitSample
-from cinelog_transcode.children.thumbnails import ThumbnailWriter
-from cinelog_transcode.children.tones import tone_table
+from cinelog_transcode.children.thumbnails import Posing, ThumbnailWriter
+from cinelog_transcode.children.tones import tone_table, written_table
 from cinelog_transcode.children.writing import PartWriter, WritingPlan
-from cinelog_transcode.domain.colours import UNSPECIFIED, colours_of
+from cinelog_transcode.domain.colours import UNSPECIFIED, colours_of, is_hdr
 from cinelog_transcode.domain.damage import UnitCount, damaged_stretches, miscount
 from cinelog_transcode.domain.encoders import opening_options
 from cinelog_transcode.domain.parts import Span, plan_parts
@@ -139,8 +139,10 @@ class UnitWork:
         renditions = self._renditions(parts)
         frames, shown = 0, set[int]()
         with ExitStack() as stack:
-            thumbnails = stack.enter_context(self._thumbnails())
-            takes = ThumbnailClock(meta.start, round(task.thumbnail_every_s / self._time_base)).takes
+            posing = Posing(
+                stack.enter_context(self._thumbnails()),
+                ThumbnailClock(meta.start, round(task.thumbnail_every_s / self._time_base)),
+            )
             graph = PictureGraph(self._shapes(), self._time_base, weave_of(task.recipe), watch=self._changes)
             for frame, stands_in in self._pictures(parts):
                 assert frame.pts is not None
@@ -148,11 +150,10 @@ class UnitWork:
                     frames += 1
                     if not stands_in:
                         shown.add(frame.pts)
-                    if takes(frame.pts):
-                        thumbnails.add(frame)
-                self._feed(graph.push(frame), renditions)
+                    posing.expect(frame.pts)
+                self._feed(graph.push(frame), renditions, posing)
                 self._on_progress(frames, meta.frames)
-            self._feed(graph.flush(), renditions)
+            self._feed(graph.flush(), renditions, posing)
             warnings = (*self._judge(shown), *self._changes.warnings)
             reports = tuple(
                 rendition.close(
@@ -162,7 +163,7 @@ class UnitWork:
                 )
                 for rendition, wanted in zip(renditions, task.recipe.renditions, strict=True)
             )
-            pictures = thumbnails.count
+            pictures = posing.count
         return UnitReport(
             frames=frames,
             start=meta.start,
@@ -206,10 +207,12 @@ class UnitWork:
             frame.color_range = recipe.color_range
         return frame
 
-    def _feed(self, pictures: Iterator[Picture], renditions: list[_Rendition]) -> None:
+    def _feed(self, pictures: Iterator[Picture], renditions: list[_Rendition], posing: Posing) -> None:
         for picture in pictures:
             pts = picture.frame.pts
             if pts is not None and self._belongs(pts // self._finer):
+                if picture.shape == 0:
+                    posing.see(picture.frame, pts // self._finer)
                 renditions[picture.shape].add(picture.frame, pts)
 
     def _belongs(self, pts: int) -> bool:
@@ -278,8 +281,12 @@ class UnitWork:
         return made
 
     def _thumbnails(self) -> ThumbnailWriter:
-        size = thumbnail_size(self._meta.video, self._task.recipe, self._task.thumbnail_width)
-        return ThumbnailWriter(Path(self._task.folder) / THUMBNAILS, size, self._time_base, self._tones)
+        folder, recipe = Path(self._task.folder), self._task.recipe
+        size = thumbnail_size(self._meta.video, recipe, self._task.thumbnail_width)
+        # JPEG has no high dynamic range, whatever the film keeps.
+        transfer = colours_of(recipe).transfer
+        tones = written_table(transfer, folder) if is_hdr(transfer) else None
+        return ThumbnailWriter(folder / THUMBNAILS, size, self._time_base, tones)
 
 
 def _meta(bundle: BundleReader, n: int) -> UnitMeta:
