@@ -11,10 +11,13 @@ from typing import Any
 import av
 import pytest
 from cinelog_common.cmaf.hlsvalidation import validate
-from cinelog_testkit.commands import Finished
+from cinelog_download.testing import Behaviour, Origin
+from cinelog_testkit.commands import Finished, cinelog
 from cinelog_testkit.converting import converted
 from cinelog_testkit.corpus.store import film
+from cinelog_testkit.hosting import hosted
 from cinelog_testkit.overlapping import begun
+from cinelog_testkit.textsamples import text_init, text_sample, text_segment
 
 ENGLISH = ["<i>Hello</i> &amp; welcome", "Two at once --&gt; here", "Beyond the end"]
 ENDS_MS = 3841
@@ -136,3 +139,42 @@ def test_timed_text_of_an_mp4_comes_through_a_copy_of_its_picture(convert: Any) 
 
     found = samples_of(done.path("mp4"))
     assert [(start, lasts) for start, lasts, _ in found["eng"]] == [(1100, 500), (1600, 1000)]
+
+
+def test_texts_of_a_dash_presentation_are_in_every_form_or_told_of(convert: Any, tmp_path: Path) -> None:
+    picture = film("subtitles.mp4").read_bytes()
+    kinds = {
+        "en": ('mimeType="text/vtt"', b"WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n"),
+        "de": (
+            'mimeType="application/mp4" codecs="wvtt"',
+            text_init() + text_segment(1, 500, [(1000, text_sample("Hallo"))]),
+        ),
+        "fr": ('mimeType="application/ttml+xml"', b"<tt/>"),
+    }
+    with hosted(Origin()) as origin:
+        sets = "".join(
+            f'<AdaptationSet {kind} lang="{language}"><Representation id="{language}" bandwidth="1">'
+            f"<BaseURL>{origin.serve('/' + language, data)}</BaseURL></Representation></AdaptationSet>"
+            for language, (kind, data) in kinds.items()
+        )
+        manifest = (
+            '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT4S"><Period>'
+            '<AdaptationSet mimeType="video/mp4"><Representation id="v" bandwidth="1">'
+            f"<BaseURL>{origin.serve('/film.mp4', picture)}</BaseURL></Representation></AdaptationSet>"
+            f"{sets}</Period></MPD>"
+        )
+        url = origin.serve("/film.mpd", manifest.encode(), Behaviour(content_type="application/dash+xml"))
+        told = cinelog("run", url, "--out", tmp_path / "none", "--dry-run", "--json")
+        done = convert(url)
+
+    lost = (
+        "The subtitles in fr are left out: They are TTML (application/ttml+xml), which Cinelog does not read."
+    )
+    assert lost in done.result["warnings"]
+    assert lost in told.result["warnings"]
+    assert told.result["source"]["subtitles"] == ["de", "en"]
+    samples = samples_of(done.path("mp4"))
+    assert samples["eng"][-1] == (1000, 1000, b"Hello")
+    assert samples["deu"] == [(500, 1000, b"Hallo")]
+    master = done.path("hls").read_text()
+    assert [f'LANGUAGE="{one}"' in master for one in kinds] == [True, True, False]

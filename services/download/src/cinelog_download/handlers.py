@@ -47,7 +47,7 @@ from cinelog_download.domain.fingerprints import (
     head_bytes,
     head_digest,
 )
-from cinelog_download.domain.subtitling import best_versions, none_of, text_file
+from cinelog_download.domain.subtitling import best_versions, left_out, none_of, text_file
 from cinelog_download.ports import (
     Announcer,
     Demuxer,
@@ -179,7 +179,8 @@ class FetchHandler:
                 finished = await _store_all(shelf, messages)
             timed = msgspec.structs.replace(order, zero_s=finished.zero_s)
             told = await self._read_texts(timed, shelf, await beside)
-            told += none_of(command.subtitles, len(shelf.subtitles))
+            lost = left_out(resolved.lost_texts, command.subtitles)
+            told += none_of(command.subtitles, len(shelf.subtitles) + len(lost))
             await self._tools.announcer.announce(
                 SourceEnded(
                     job=command.job,
@@ -206,10 +207,8 @@ class FetchHandler:
             await asyncio.gather(fetching, return_exceptions=True)
 
     async def _fetch_texts(self, command: FetchSource, resolved: Resolved, folder: RunFolder) -> "Beside":
-        wanted = best_versions(
-            (each for each in resolved.subtitles if not each.automatic),
-            command.subtitles if command.video != "none" else "none",
-        )
+        languages = command.subtitles if command.video != "none" else "none"
+        wanted = best_versions((each for each in resolved.subtitles if not each.automatic), languages)
         most = self._tools.limits.texts
         turns = asyncio.Semaphore(_TEXTS_AT_A_TIME)
 
@@ -224,6 +223,7 @@ class FetchHandler:
 
         found = await asyncio.gather(*(fetch(number, each) for number, each in enumerate(wanted[:most])))
         warnings = [each for each in found if isinstance(each, str)]
+        warnings += left_out(resolved.lost_texts, languages)
         if len(wanted) > most:
             warnings.append(f"Of {len(wanted)} subtitle files only {most} are used.")
         return Beside(tuple(each for each in found if isinstance(each, TextFile)), tuple(warnings))

@@ -15,6 +15,7 @@ from cinelog_common.contract.status import Progress
 from cinelog_common.contract.values import Chapter, Source
 
 from cinelog_download.domain.answers import Validator, Wanted
+from cinelog_download.domain.dashtexts import LostText, Stretch
 from cinelog_download.domain.demuxing import DemuxOrder, InputFile, Message
 from cinelog_download.domain.pages import Offer
 from cinelog_download.domain.pieces import Recording
@@ -71,7 +72,12 @@ class Subtitle(msgspec.Struct, frozen=True, kw_only=True):
     format: str = "vtt"
     title: str = ""
     automatic: bool = False
+    forced: bool = False
+    hearing_impaired: bool = False
     headers: dict[str, str] = {}
+    """For `url`; other origins are sent none that are secret."""
+    stretches: tuple[Stretch, ...] = ()
+    """What a manifest at `url` says that it comes in; none: `url` is the file itself."""
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +90,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     offers: tuple[Offer, ...] = ()
     """All formats of a page, of which `inputs` are some."""
     subtitles: tuple[Subtitle, ...] = ()
+    lost_texts: tuple[LostText, ...] = ()
+    """Of which those are told of that somebody wants."""
     chapters: tuple[Chapter, ...] = ()
     tags: dict[str, str] = {}
     extractor: str = "direct"
@@ -184,7 +192,7 @@ class TextFetcher(Protocol):
     """Brings subtitle files in, whole."""
 
     async def fetch(self, subtitle: Subtitle, path: Path) -> None:
-        """Write the file that `subtitle` names to `path`.
+        """Write the file that `subtitle` names to `path`, or each stretch where `subtitling.part_of` says.
 
         Raises:
             TransientError: As for `Resolver.resolve`.

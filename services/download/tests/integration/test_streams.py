@@ -33,6 +33,7 @@ from cinelog_download.domain.limits import FetchPolicy
 from cinelog_download.handlers import FetchHandler, Tools
 from cinelog_download.testing import Behaviour, Origin
 from cinelog_fastio import BundleReader
+from cinelog_testkit.textsamples import text_init, text_sample, text_segment
 from Cryptodome.Cipher import AES
 
 KEY = bytes(range(16))
@@ -457,8 +458,9 @@ def representation(pieces: Pieces, name: str, form: str) -> str:
             return f'{whole}<SegmentBase indexRange="0-1"/>'
 
 
-def period(origin: Origin, folder: Path, film: Path, *, form: str, seconds: int) -> str:
-    sets = ""
+def period(
+    origin: Origin, folder: Path, film: Path, *, form: str = "timeline", seconds: int, sets: str = ""
+) -> str:
     for kind in ("video", "audio"):
         pieces = in_pieces(film, folder, streams=kind)
         name = f"{film.stem}-{kind}"
@@ -498,3 +500,56 @@ def test_periods_of_a_dash_presentation_follow_each_other(
     wanted = [*media.in_order(film), *media.in_order(other)]
     assert result.digests == wanted
     assert result.times == pytest.approx([n / 24 for n in range(len(wanted))], abs=2e-4)
+
+
+def texts(kind: str, language: str, inside: str, beside: str = "") -> str:
+    return (
+        f'<AdaptationSet {kind} lang="{language}">{beside}<Representation id="{language}" bandwidth="1">'
+        f"{inside}</Representation></AdaptationSet>"
+    )
+
+
+def test_texts_of_a_dash_presentation_come_along_or_are_warned_of(
+    film: Path, other: Path, tmp_path: Path
+) -> None:
+    first = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n\n00:01.000 --> 00:02.000\nOne\n"
+    second = "WEBVTT\n\n01:00.500 --> 01:00.900\nTwo\n\n00:03.500 --> 00:04.000\nBefore\n"
+    segments = '<SegmentTemplate media="de-$Number$" initialization="de-init" duration="2" endNumber="2"/>'
+
+    def prepare(origin: Origin) -> str:
+        serve(origin, "one.vtt", first)
+        serve(origin, "more.vtt", first.replace("900000", "990000").replace("One", "More"))
+        serve(origin, "two-1", second)
+        serve(origin, "de-init", text_init())
+        serve(origin, "de-1", text_segment(1, 0, [(1500, text_sample()), (500, text_sample("Eins"))]))
+        serve(origin, "de-2", text_segment(2, 2000, [(500, text_sample("Eins")), (500, text_sample("Zwei"))]))
+        listed = '<SegmentList><SegmentURL media="one.vtt"/><SegmentURL media="more.vtt"/></SegmentList>'
+        sets = texts('mimeType="text/vtt"', "en", listed, "<Label>English</Label>")
+        sets += texts('mimeType="application/mp4" codecs="wvtt"', "de", segments)
+        sets += texts('mimeType="text/vtt"', "sv", "<BaseURL>gone.vtt</BaseURL>")
+        sets += texts('mimeType="application/mp4" codecs="stpp"', "fr", "<BaseURL>fr.mp4</BaseURL>")
+        sets += texts('mimeType="text/vtt"', "it", "<BaseURL>one.vtt</BaseURL>", "<ContentProtection/>")
+        inside = period(origin, tmp_path, film, seconds=5, sets=sets)
+        # Rounding says that there is a second segment, and there is none.
+        template = '<SegmentTemplate media="two-$Number$" duration="2" presentationTimeOffset="60"/>'
+        sets = texts('mimeType="text/vtt"', "en", template, "<Label>English</Label>")
+        inside += period(origin, tmp_path, other, seconds=2, sets=sets).replace("PT2S", "PT2.1S")
+        return serve(origin, "film.mpd", f'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">{inside}</MPD>')
+
+    result = fetch(tmp_path, prepare)
+
+    [ended] = result.of(SourceEnded)
+    assert [(one.language, one.title) for one in ended.subtitles] == [("eng", "English"), ("deu", "")]
+    sheets = [
+        decode_document(CueSheet, (tmp_path / "store" / one.key).read_bytes()) for one in ended.subtitles
+    ]
+    assert [[(cue.start_ms, cue.end_ms, cue.text) for cue in sheet.cues] for sheet in sheets] == [
+        [(1000, 2000, "More"), (1000, 2000, "One"), (5500, 5900, "Two")],
+        [(1500, 2500, "Eins"), (2500, 3000, "Zwei")],
+    ]
+    gone, *left_out = ended.warnings
+    assert gone.startswith("The subtitles in sv are left out: ")
+    assert left_out == [
+        "The subtitles in fr are left out: They are TTML (stpp), which Cinelog does not read.",
+        "The subtitles in it are left out: They are protected (DRM).",
+    ]

@@ -2,8 +2,9 @@
 
 from fractions import Fraction
 
+import pytest
 from cinelog_common.contract.sidecars import Cue
-from cinelog_download.domain.cuesheets import LONGEST_MS, MOST_AT_ONCE, Spoken, sheet_of
+from cinelog_download.domain.cuesheets import LONGEST_MS, MOST_AT_ONCE, Spoken, merged, placed, sheet_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,45 @@ def test_times_count_from_the_films_first_picture() -> None:
 
 def test_what_begins_before_the_film_is_cut_and_what_ends_before_it_is_gone() -> None:
     assert spans(spoken(0, 1), spoken(0, 3), spoken(-9, 1), zero_s=2) == [(0, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("start_s", "lasts_s", "found"),
+    [
+        (100.0, 1.0, (30.0, 1.0)),
+        (101.5, 1.0, (31.5, 0.5)),
+        (99.5, 1.0, (30.0, 0.5)),
+        (99.5, 9.0, (30.0, 2.0)),
+        (101.0, None, (31.0, None)),
+        (102.0, 1.0, None),
+        (98.0, 1.0, None),
+        (99.0, None, None),
+    ],
+)
+def test_of_a_file_for_a_part_of_the_film_only_what_falls_in_it_is_shown(
+    start_s: float, lasts_s: float | None, found: tuple[float, float | None] | None
+) -> None:
+    cue = placed(spoken(start_s, lasts_s), origin_s=Fraction(100), begins_s=Fraction(30), lasts_s=Fraction(2))
+
+    assert cue == (None if found is None else spoken(*found))
+
+
+def test_a_part_without_an_end_shows_all_that_follows() -> None:
+    cue = placed(spoken(999, 1), origin_s=Fraction(100), begins_s=Fraction(0), lasts_s=None)
+
+    assert cue == spoken(899, 1)
+
+
+def test_what_every_sample_says_again_is_one_cue() -> None:
+    cues = [spoken(2, 2, "a"), spoken(0, 1, "a"), spoken(1, 1, "b"), spoken(1, 1, "a"), spoken(5, 1, "a")]
+
+    assert merged(cues) == [spoken(0, 4, "a"), spoken(1, 1, "b"), spoken(5, 1, "a")]
+
+
+def test_cues_without_an_end_are_not_made_one() -> None:
+    cues = [spoken(0, None, "a"), spoken(1, 1, "a"), spoken(2, None, "a")]
+
+    assert merged(cues) == cues
 
 
 def test_a_cue_without_an_end_lasts_until_the_next_one_but_never_long() -> None:

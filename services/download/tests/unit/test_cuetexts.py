@@ -5,7 +5,8 @@ import re
 import struct
 
 import pytest
-from cinelog_download.domain.cuetexts import MOST_CHARS, MOST_LINES, cue_text, is_text
+from cinelog_download.domain.cuetexts import MOST_CHARS, MOST_LINES, cue_text, is_text, payloads
+from cinelog_testkit.textsamples import text_sample
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,3 +76,13 @@ def test_whatever_comes_neither_ends_the_cue_nor_holds_markup_that_is_not_known(
         else:
             opened.append(name)
     assert opened == []
+
+
+def test_a_sample_of_webvtt_in_mp4_holds_any_number_of_cues() -> None:
+    assert payloads(text_sample("<i>one</i>", "two")) == [b"<i>one</i>", b"two"]
+    assert payloads(text_sample()) == []
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=40).map(lambda data: text_sample("one")[:-9] + data))
+def test_whatever_a_sample_holds_its_cues_can_be_read(sample: bytes) -> None:
+    assert all(len(each) <= len(sample) for each in payloads(sample))

@@ -17,6 +17,7 @@ from cinelog_common.contract.values import AudioRecipe, Source
 from cinelog_common.errors import Category, PermanentError, TransientError
 from cinelog_common.objects.testing import FakeObjectStore
 from cinelog_download.adapters.scratch import Scratch
+from cinelog_download.domain.dashtexts import LostText
 from cinelog_download.domain.demuxing import DemuxOrder, Message
 from cinelog_download.handlers import FetchHandler, SourceChangedError, Tools
 from cinelog_download.ports import Fetch, Input, Resolved, Subtitle
@@ -45,6 +46,7 @@ class OneFileResolver:
     def __init__(self, extractor: str = "direct") -> None:
         self.resolved = 0
         self.subtitles: tuple[Subtitle, ...] = ()
+        self.lost_texts: tuple[LostText, ...] = ()
         self._extractor = extractor
 
     async def resolve(self, source: Source) -> Resolved:
@@ -55,6 +57,7 @@ class OneFileResolver:
             inputs=(Input(url=source.url),),
             extractor=self._extractor,
             subtitles=self.subtitles,
+            lost_texts=self.lost_texts,
         )
 
     async def release(self, resolved: Resolved) -> None:
@@ -328,3 +331,20 @@ def test_only_the_subtitles_that_are_asked_for_are_fetched_and_missing_ones_are_
     assert ([one.language for one in german.subtitles], german.warnings) == (["deu"], ())
     assert (none.subtitles, none.warnings) == ((), ())
     assert (swedish.subtitles, swedish.warnings) == ((), ("The source has no text subtitles in sv.",))
+
+
+def test_texts_that_cannot_be_used_are_told_of_to_those_who_want_them(bench: Bench) -> None:
+    bench.resolver.lost_texts = (LostText(language="de", why="They are TTML."),)
+
+    for wanted in ("all", "de", "none", "sv"):
+        bench.run(msgspec.structs.replace(COMMAND, subtitles=wanted))
+    bench.run(msgspec.structs.replace(COMMAND, video="none"))
+
+    lost = "The subtitles in de are left out: They are TTML."
+    assert [ended.warnings for ended in bench.announcer.of(SourceEnded)] == [
+        (lost,),
+        (lost,),
+        (),
+        ("The source has no text subtitles in sv.",),
+        (),
+    ]

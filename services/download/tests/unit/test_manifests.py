@@ -1,11 +1,15 @@
 import pytest
 from cinelog_common.errors import Category, PermanentError
-from cinelog_download.domain.manifests import Stream, streams
+from cinelog_download.domain.manifests import Stream, presentation
 from cinelog_download.domain.pieces import Piece
 from cinelog_download.domain.templates import fill_in
 
 BASE = "https://cdn.example/v/film.mpd?sig=1"
 HEAD = '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" mediaPresentationDuration="PT10.5S">'
+
+
+def streams(text: str, base_url: str) -> tuple[Stream, ...]:
+    return presentation(text, base_url).streams
 
 
 def manifest(*lines: str, head: str = HEAD) -> str:
@@ -154,6 +158,17 @@ def test_every_period_is_a_stretch_of_its_own() -> None:
                 picture(
                     '<SegmentTemplate media="a"><SegmentTimeline><S d="1" r="99999999999"/>'
                     "</SegmentTimeline></SegmentTemplate>"
+                )
+            ),
+            Category.LIMIT_EXCEEDED,
+        ),
+        (manifest(picture("<BaseURL>http://[</BaseURL>")), Category.NOT_MEDIA),
+        (
+            manifest(
+                picture(
+                    '<SegmentTemplate media="a"><SegmentTimeline>'
+                    + '<S d="1" r="99998"/>' * 1000
+                    + "</SegmentTimeline></SegmentTemplate>"
                 )
             ),
             Category.LIMIT_EXCEEDED,

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from cinelog_common.contract.sidecars import CueSheet, decode_document
 from cinelog_download.domain.cuesheets import MOST_CUES
-from cinelog_download.domain.demuxing import Finished, Limits, Probed, TextFile, TextFound
+from cinelog_download.domain.demuxing import Finished, Limits, Probed, TextFile, TextFound, TextPart
 from cinelog_testkit.corpus.store import film
+from cinelog_testkit.textsamples import text_init, text_sample, text_segment
 
 
 def texts_in(told: list[Any]) -> list[tuple[TextFound, CueSheet]]:
@@ -134,3 +135,63 @@ def test_a_file_with_very_many_cues_is_cut_and_says_so(media: Any, tmp_path: Pat
     [(text, _)] = texts_in(told)
     assert text.cues <= MOST_CUES
     assert "too long" in warnings(told)[0]
+
+
+def part(path: Path, data: bytes, **where: float) -> TextPart:
+    path.write_bytes(data)
+    return TextPart(path=str(path), **where)
+
+
+def test_webvtt_in_mp4_is_read_with_each_cue_once(media: Any, tmp_path: Path) -> None:
+    segments = (
+        text_segment(1, 60_000, [(500, text_sample()), (1000, text_sample("<i>one</i>"))]),
+        text_segment(2, 61_500, [(500, text_sample("<i>one</i>", "two")), (500, text_sample("two"))]),
+    )
+    data = text_init() + b"".join(segments)
+    file = TextFile(
+        path="", form="mp4", language="eng", forced=True, parts=(part(tmp_path / "0", data, origin_s=60.0),)
+    )
+
+    told = media.demux([], tmp_path / "made", texts=(file,))
+
+    [(text, sheet)] = texts_in(told)
+    assert (text.forced, text.hearing_impaired) == (True, False)
+    assert [(cue.start_ms, cue.end_ms, cue.text) for cue in sheet.cues] == [
+        (500, 2000, "<i>one</i>"),
+        (1500, 2500, "two"),
+    ]
+    assert warnings(told) == ()
+
+
+def test_parts_of_a_track_are_shown_where_they_belong(media: Any, tmp_path: Path) -> None:
+    data = b"WEBVTT\n\n00:01.000 --> 00:02.000\none\n\n00:05.000 --> 00:07.000\ntwo\n"
+    parts = (
+        part(tmp_path / "0", data, lasts_s=4.0),
+        part(tmp_path / "1", b"WEBVTT\n", begins_s=4.0, lasts_s=2.0),
+        part(tmp_path / "2", data, begins_s=6.0, origin_s=4.0),
+    )
+
+    # What a transport stream's clock shows is nothing to them.
+    told = media.demux(
+        [], tmp_path / "made", zero_s=3.0, texts=(TextFile(path="", form="vtt", language="eng", parts=parts),)
+    )
+
+    [(_, sheet)] = texts_in(told)
+    assert [(cue.start_ms, cue.end_ms, cue.text) for cue in sheet.cues] == [
+        (1000, 2000, "one"),
+        (7000, 9000, "two"),
+    ]
+
+
+@pytest.mark.parametrize("form", ["vtt", "mp4"])
+@pytest.mark.parametrize("data", [b"", b"\0" * 4096, bytes(range(256)) * 64, text_init()[:99], text_init()])
+def test_a_part_that_is_broken_or_says_nothing_is_warned_of(
+    media: Any, tmp_path: Path, form: str, data: bytes
+) -> None:
+    file = TextFile(path="", form=form, language="eng", parts=(part(tmp_path / "0", data),))
+
+    told = media.demux([], tmp_path / "made", texts=(file,))
+
+    assert texts_in(told) == []
+    [warning] = warnings(told)
+    assert warning.startswith("The subtitles in eng ")

@@ -23,6 +23,12 @@ def test_times_of_all_segments_count_as_those_of_the_first() -> None:
     )
 
 
+def test_segments_that_go_by_another_clock_keep_their_times() -> None:
+    assert joined([FIRST, OWN], mapped=False) == (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\none\n\na\n00:01.500 --> 00:02.500 line:1\nthree\n"
+    )
+
+
 def test_what_is_no_webvtt_and_segments_without_cues_add_nothing() -> None:
     assert joined(["WEBVTT", "<html>", "WEBVTT\n\n", FIRST.replace("00:01", "00:00")]).count("-->") == 1
 

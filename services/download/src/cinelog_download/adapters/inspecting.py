@@ -8,6 +8,7 @@ import msgspec
 from cinelog_common.contract.values import Source
 
 from cinelog_download.domain.demuxing import DemuxOrder, Finished, Probed
+from cinelog_download.domain.subtitling import left_out
 from cinelog_download.ports import Demuxer, Fetch, Fetcher, Resolved, Resolver
 
 
@@ -75,5 +76,9 @@ class Inspector:
             units=finished.units,
             duration_s=finished.duration_s or resolved.duration_s or 0.0,
             sizes=tuple(fetch.size for fetch in fetches),
-            warnings=(*resolved.warnings, *finished.warnings),
+            warnings=(
+                *resolved.warnings,
+                *finished.warnings,
+                *left_out(resolved.lost_texts, order.subtitles if order.video != "none" else "none"),
+            ),
         )

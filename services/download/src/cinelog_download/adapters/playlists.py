@@ -9,8 +9,9 @@ from cinelog_common.languages import three_letters
 from cinelog_download.adapters.documents import read_whole
 from cinelog_download.adapters.hls import best_variant, recording
 from cinelog_download.adapters.http import HttpClient
+from cinelog_download.domain.dashtexts import LostText
 from cinelog_download.domain.headers import HttpRequest, for_another
-from cinelog_download.domain.manifests import Stream, streams
+from cinelog_download.domain.manifests import Presentation, Stream, presentation
 from cinelog_download.domain.pieces import Recording
 from cinelog_download.domain.playlists import Variant
 from cinelog_download.ports import Input, Subtitle
@@ -82,23 +83,33 @@ class HlsPlaylists:
 
 
 class DashManifests:
-    """Reads manifests of DASH."""
+    """Reads manifests of DASH.
+
+    Attributes:
+        subtitles: Of the manifest that was read last.
+        lost_texts: Those of them that cannot be used.
+    """
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
+        self.subtitles: tuple[Subtitle, ...] = ()
+        self.lost_texts: tuple[LostText, ...] = ()
 
     async def inputs(self, request: HttpRequest, *, sounds: int) -> tuple[tuple[Input, ...], float]:
         """Return the best picture and up to `sounds` sounds, and the length in seconds.
 
         Raises:
             TransientError: As for `ports.Resolver.resolve`.
-            PermanentError: As for `ports.Resolver.resolve`, and `domain.manifests.streams`.
+            PermanentError: As for `ports.Resolver.resolve`, and `domain.manifests.presentation`.
         """
         data, url = await read_whole(self._client, request, most=_MAX_MANIFEST_BYTES, what="DASH manifest")
         encoding = "utf-16" if data[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-        found = streams(data.decode(encoding, "replace"), url)
-        pictures = [each for each in found if each.kind != "audio"]
-        voices = [each for each in found if each.kind == "audio"][:sounds]
+        # A long one takes seconds, which everything else must not wait for.
+        found = await asyncio.to_thread(presentation, data.decode(encoding, "replace"), url)
+        self.subtitles = _subtitles(request, found)
+        self.lost_texts = found.lost
+        pictures = [each for each in found.streams if each.kind != "audio"]
+        voices = [each for each in found.streams if each.kind == "audio"][:sounds]
         inputs = tuple(_stream_input(request, each) for each in (*pictures, *voices))
         lengths = [each.recording.duration_s for each in (*pictures, *voices) if each.recording is not None]
         return inputs, max(lengths, default=0.0)
@@ -119,6 +130,22 @@ def _variant_inputs(request: HttpRequest, variant: Variant, sounds: int) -> tupl
 
 def _input(request: HttpRequest, kind: str) -> Input:
     return Input(url=request.url, protocol="hls", kind=kind, headers=request.headers, cookies=request.cookies)
+
+
+def _subtitles(request: HttpRequest, found: Presentation) -> tuple[Subtitle, ...]:
+    return tuple(
+        Subtitle(
+            url=request.url,
+            language=each.language,
+            format=each.form,
+            title=each.title,
+            forced=each.forced,
+            hearing_impaired=each.hearing_impaired,
+            headers=request.headers,
+            stretches=each.stretches,
+        )
+        for each in found.texts
+    )
 
 
 def _stream_input(request: HttpRequest, stream: Stream) -> Input:

@@ -117,7 +117,8 @@ class SourceResolver:
             webpage_url=source.url,
             inputs=inputs,
             duration_s=duration_s or None,
-            subtitles=lists.subtitles if isinstance(lists, HlsPlaylists) else (),
+            subtitles=lists.subtitles,
+            lost_texts=lists.lost_texts if isinstance(lists, DashManifests) else (),
             extractor=kind.value,
         )
 

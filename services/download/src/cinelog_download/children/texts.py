@@ -18,15 +18,15 @@ from cinelog_download.children import probing
 from cinelog_download.children.probing import Opened
 from cinelog_download.children.sources import TEXT, Roles
 from cinelog_download.children.units import Tell
-from cinelog_download.domain.cuesheets import MOST_CHARS, MOST_CUES, Spoken, sheet_of
-from cinelog_download.domain.cuetexts import cue_text
-from cinelog_download.domain.demuxing import DemuxOrder, TextFile, TextFound
+from cinelog_download.domain.cuesheets import MOST_CHARS, MOST_CUES, Spoken, merged, placed, sheet_of
+from cinelog_download.domain.cuetexts import SAMPLES, cue_text, payloads
+from cinelog_download.domain.demuxing import DemuxOrder, TextFile, TextFound, TextPart
 from cinelog_download.domain.subtitling import is_wanted
 from cinelog_download.domain.webvtt import origin_s
 
 _LONGEST_TITLE = 200
 _LONGEST_HEAD = 4096
-_FORMATS: Mapping[str, str] = MappingProxyType({"vtt": "webvtt", "srt": "srt", "ass": "ass"})
+_FORMATS: Mapping[str, str] = MappingProxyType({"vtt": "webvtt", "srt": "srt", "ass": "ass", "mp4": "mov"})
 
 
 class Script:
@@ -38,18 +38,25 @@ class Script:
         self._chars = 0
         self.full = False
 
-    def add(self, packet: "av.Packet[Any]") -> None:
-        """Take a packet with its time."""
-        if packet.pts is None or not packet.size or self.full or (packet.duration or 0) < 0:
+    def add(self, packet: "av.Packet[Any]", part: TextPart | None = None) -> None:
+        """Take a packet with its time, which is that of `part`, if there is one."""
+        if packet.pts is None or not packet.size or (packet.duration or 0) < 0:
             return
-        text = cue_text(self._codec, bytes(packet))
-        if not text:
-            return
-        self._chars += len(text)
-        self.full = len(self._spoken) >= MOST_CUES or self._chars > MOST_CHARS
+        start = packet.pts * packet.time_base
         lasts = packet.duration * packet.time_base if packet.duration else None
+        sample = bytes(packet)
+        for each in payloads(sample) if self._codec == SAMPLES else [sample]:
+            text = "" if self.full else cue_text(self._codec, each)
+            spoken = Spoken(start, lasts, text) if text else None
+            spoken = _placed(spoken, part) if spoken is not None and part is not None else spoken
+            if spoken is not None:
+                self._take(spoken)
+
+    def _take(self, spoken: Spoken) -> None:
+        self._chars += len(spoken.text)
+        self.full = len(self._spoken) >= MOST_CUES or self._chars > MOST_CHARS
         if not self.full:
-            self._spoken.append(Spoken(packet.pts * packet.time_base, lasts, text))
+            self._spoken.append(spoken)
 
     def write(self, path: Path, about: TextFound, tell: Tell, zero_s: Fraction) -> bool:
         """Write the cue sheet and tell of it, unless it is empty; return whether it was.
@@ -57,7 +64,7 @@ class Script:
         Raises:
             OSError: The disk is full, or fails.
         """
-        sheet = sheet_of(self._spoken, zero_s)
+        sheet = sheet_of(merged(self._spoken) if self._codec == SAMPLES else self._spoken, zero_s)
         if not sheet.cues:
             return False
         path.write_bytes(encode_document(sheet))
@@ -148,7 +155,14 @@ def read_files(order: DemuxOrder, tell: Tell) -> list[str]:
             why = getattr(error, "strerror", None) or "it is no such file"
             warnings.append(f"The subtitles in {file.title or file.language} cannot be read: {why}.")
             continue
-        about = TextFound(path="", cues=0, language=file.language, title=file.title)
+        about = TextFound(
+            path="",
+            cues=0,
+            language=file.language,
+            title=file.title,
+            forced=file.forced,
+            hearing_impaired=file.hearing_impaired,
+        )
         path = Path(order.folder) / f"file-{number}.cues.json"
         if not script.write(path, about, tell, _zero_of(file, Fraction(order.zero_s))):
             warnings.append(f"The subtitles in {file.title or file.language} say nothing.")
@@ -157,20 +171,39 @@ def read_files(order: DemuxOrder, tell: Tell) -> list[str]:
 
 
 def _read(file: TextFile) -> Script:
+    if not file.parts:
+        return _read_into(None, file.path, file.form)
+    script: Script | None = None
+    for part in file.parts:
+        script = _read_into(script, part.path, file.form, part)
+    assert script is not None
+    return script
+
+
+def _read_into(script: Script | None, path: str, form: str, part: TextPart | None = None) -> Script:
+    """Add a file's cues to `script`, or to a new one; return it."""
     options = {"protocol_whitelist": "none"}
     with (
-        Path(file.path).open("rb") as data,
+        Path(path).open("rb") as data,
         av.open(
-            data, "r", format=_FORMATS[file.form], container_options=options, metadata_errors="replace"
+            data, "r", format=_FORMATS[form], container_options=options, metadata_errors="replace"
         ) as found,
     ):
-        stream = next(iter(found.streams.subtitles), None)
+        # libavformat has no codec for samples of WebVTT: to it they are data, with times all the same.
+        streams = found.streams.data if form == "mp4" else found.streams.subtitles
+        stream: Any = next(iter(streams), None)
         if stream is None:
-            raise ValueError(file.form)
-        script = Script(probing.codec_of(stream))
+            raise ValueError(form)
+        if script is None:
+            script = Script(SAMPLES if form == "mp4" else probing.codec_of(stream))
         for packet in found.demux(stream):
-            script.add(packet)
+            script.add(packet, part)
     return script
+
+
+def _placed(spoken: Spoken, part: TextPart) -> Spoken | None:
+    lasts_s = None if part.lasts_s is None else Fraction(part.lasts_s)
+    return placed(spoken, origin_s=Fraction(part.origin_s), begins_s=Fraction(part.begins_s), lasts_s=lasts_s)
 
 
 def _zero_of(file: TextFile, film_zero_s: Fraction) -> Fraction:
@@ -179,7 +212,7 @@ def _zero_of(file: TextFile, film_zero_s: Fraction) -> Fraction:
     Files count from the beginning of the film, unless they go by the clock of its transport stream;
     other containers begin at 0, whatever that clock is said to be.
     """
-    if file.form != "vtt" or film_zero_s <= 0:
+    if file.parts or file.form != "vtt" or film_zero_s <= 0:
         return Fraction(0)
     with Path(file.path).open(encoding="utf-8-sig", errors="replace") as text:
         origin = origin_s(text.read(_LONGEST_HEAD))

@@ -11,6 +11,8 @@ from typing import Final
 MOST_BYTES: Final = 1 << 14
 """Of one packet; what is behind is not read."""
 MOST_CHARS, MOST_LINES = 2000, 20
+SAMPLES: Final = "wvtt"
+"""What this calls WebVTT in MP4, whose packets hold any number of cues: see `payloads`."""
 
 Run = tuple[str, str]
 """Text, and which of b, i and u it is."""
@@ -32,6 +34,25 @@ def cue_text(codec: str, data: bytes) -> str:
     """Return what a packet of `codec` shows, empty if that is nothing."""
     read = _READERS.get(codec)
     return "" if read is None else _written(read(data[:MOST_BYTES]))
+
+
+def payloads(sample: bytes) -> list[bytes]:
+    """Return the text of each cue in a sample of WebVTT in MP4 (ISO/IEC 14496-30), as WebVTT has it."""
+    return [
+        payload
+        for kind, cue in _boxes(sample[:MOST_BYTES])
+        if kind == b"vttc"
+        for inner, payload in _boxes(cue)
+        if inner == b"payl"
+    ]
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, data[at + 8 : at + size]
+        at += max(size, 8)
 
 
 def is_text(codec: str) -> bool:
@@ -118,16 +139,12 @@ def _face(styles: list[tuple[int, int, int]], at: int) -> int:
 
 
 def _styles(boxes: bytes) -> Iterator[tuple[int, int, int]]:
-    at = 0
-    while at + 10 <= len(boxes):
-        size, kind = struct.unpack_from(">I4s", boxes, at)
-        if kind == b"styl":
-            count = struct.unpack_from(">H", boxes, at + 8)[0]
-            body = boxes[at + 10 : at + size]
+    for kind, box in _boxes(boxes):
+        if kind == b"styl" and len(box) >= 2:
+            count, body = struct.unpack_from(">H", box)[0], box[2:]
             for number in range(min(count, _MOST_STYLES, len(body) // _STYLE_BYTES)):
                 start, end, _, face = struct.unpack_from(">HHHB", body, number * _STYLE_BYTES)
                 yield start, end, face
-        at += max(size, 8)
 
 
 def _written(runs: list[Run]) -> str:
@@ -178,6 +195,7 @@ _READERS: Final[Mapping[str, Callable[[bytes], list[Run]]]] = MappingProxyType(
         "subrip": _subrip,
         "text": _subrip,
         "webvtt": _webvtt,
+        SAMPLES: _webvtt,
         "ass": _ass,
         "mov_text": _timed_text,
     }

@@ -39,14 +39,30 @@ class InputFile(Value, frozen=True, kw_only=True):
     """How long the list of its pieces says that it is."""
 
 
+class TextPart(Value, frozen=True, kw_only=True):
+    """A file of a track that comes in several, and what it covers of the film."""
+
+    path: str
+    origin_s: float = 0.0
+    """What the clock of its cues shows where it begins."""
+    begins_s: float = 0.0
+    """Where on the film's timeline it begins."""
+    lasts_s: float | None = None
+    """What cues say behind that is not shown; None: it has no end."""
+
+
 class TextFile(Value, frozen=True, kw_only=True):
     """A whole subtitle file, and what is said of it elsewhere."""
 
     path: str
     form: str
-    """`vtt`, `srt` or `ass`."""
+    """`vtt`, `srt`, `ass`, or `mp4` for samples of WebVTT."""
     language: str = "und"
     title: str = ""
+    forced: bool = False
+    hearing_impaired: bool = False
+    parts: tuple[TextPart, ...] = ()
+    """What there is instead of `path`, if anything."""
 
 
 class DemuxOrder(Value, frozen=True, kw_only=True):

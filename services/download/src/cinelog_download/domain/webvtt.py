@@ -19,10 +19,11 @@ def is_webvtt(text: str) -> bool:
     return text.removeprefix("\ufeff").startswith("WEBVTT")
 
 
-def joined(segments: Sequence[str]) -> str:
+def joined(segments: Sequence[str], *, mapped: bool = True) -> str:
     """Return all cues of segments as one file, their times as those of the first segment count.
 
-    If it says where on the media's clock they lie, the file does, too: see `origin_s`.
+    If it says where on the media's clock they lie, the file does, too: see `origin_s`. Unless they are
+    `mapped`, it is left out what they say of that.
     A segment that is no WebVTT is left out.
     """
     bodies = []
@@ -31,7 +32,7 @@ def joined(segments: Sequence[str]) -> str:
         if not is_webvtt(segment):
             continue
         head, body = _parts(segment)
-        origins.append(_mapped(head))
+        origins.append(_mapped(head) if mapped else None)
         by_s = (origins[-1] or 0) - (origins[0] or 0)
         bodies.append(_moved(body, round(by_s * 1000)).strip("\n"))
     first = origins[0] if origins else None
