@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cinelog_testkit.availability import UnavailableError, give_up
+from cinelog_testkit.films import Film, make_film
 from cinelog_testkit.npm import dash_js
 from cinelog_testkit.serving import Serve
 from imageio_ffmpeg import get_ffmpeg_exe
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.real
 
 FRAMES = 192
 LENGTH_S = 8.0
+EQUAL_FRAMES = 150
 START = """url => new Promise((done, failed) => {
   const player = window.dashjs.MediaPlayer().create();
   window.problems = [];
@@ -40,6 +42,14 @@ def ladder(serve: Serve, example: Path) -> dict[str, Any]:
     return serve.gateway.await_job(job)
 
 
+@pytest.fixture(scope="module")
+def equal(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Six segments of one second each, of pictures and of sound."""
+    film = make_film(tmp_path_factory.mktemp("dash") / "film.mp4", Film(frames=EQUAL_FRAMES, size=(320, 180)))
+    job = serve.gateway.submit(str(film), preset="ultrafast", segment_s=1.0)
+    return serve.gateway.await_job(job)
+
+
 def address(serve: Serve, job: dict[str, Any]) -> str:
     return f"{serve.gateway.url}{job['links']['files']}output/manifest.mpd"
 
@@ -61,6 +71,20 @@ def test_a_page_with_dash_js_plays_the_manifest_through(
     assert player.ask("window.problems") == []
     assert player.ask("window.player.getTracksFor('video')[0].bitrateList.length") == 2
     assert player.complaints == []
+
+
+def test_segments_of_equal_length_are_played_each(
+    serve: Serve, equal: dict[str, Any], player: Any, script: Path
+) -> None:
+    player.blank(serve.gateway.url, script)
+
+    player.evaluate(START, address(serve, equal))
+    player.play(speed=2)
+
+    player.await_that("v.ended")
+    assert player.ask("v.getVideoPlaybackQuality().totalVideoFrames") == EQUAL_FRAMES
+    assert player.ask("v.currentTime") == pytest.approx(EQUAL_FRAMES / 25, abs=0.1)
+    assert player.ask("window.problems") == []
 
 
 @pytest.mark.parametrize(("rendition", "size"), [(0, (1280, 720)), (1, (852, 480))])

@@ -172,27 +172,13 @@ def _write_representation(parent: ET.Element, one: Representation) -> None:
     listed = ET.SubElement(element, "SegmentList", {"timescale": str(one.timescale)})
     ET.SubElement(listed, "Initialization", {"sourceURL": one.init})
     timeline = ET.SubElement(listed, "SegmentTimeline")
-    for start, length, repeats in _runs(one.segments):
-        entry = {"t": str(start), "d": str(length)}
-        if repeats:
-            entry["r"] = str(repeats)
-        ET.SubElement(timeline, "S", entry)
+    # Never @r: dash.js (5.2.1, its pull request 5133) takes the address for an S from that S's place in
+    # the timeline, so it plays the first of equal segments again and again and never gets to the last.
+    for segment in one.segments:
+        length = segment.end - segment.start
+        ET.SubElement(timeline, "S", {"t": str(segment.start), "d": str(length)})
     for segment in one.segments:
         ET.SubElement(listed, "SegmentURL", {"media": segment.uri})
-
-
-def _runs(segments: Sequence[DashSegment]) -> list[tuple[int, int, int]]:
-    """(start, length, how often again) of what follows without a gap and lasts the same (5.3.9.6)."""
-    runs: list[tuple[int, int, int]] = []
-    for segment in segments:
-        length = segment.end - segment.start
-        if runs:
-            start, before, again = runs[-1]
-            if before == length and start + before * (again + 1) == segment.start:
-                runs[-1] = (start, before, again + 1)
-                continue
-        runs.append((segment.start, length, 0))
-    return runs
 
 
 def _seconds(one: Representation, ticks: int) -> Fraction:

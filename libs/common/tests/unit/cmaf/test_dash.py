@@ -78,13 +78,15 @@ def test_the_manifest_is_static_and_lasts_as_long_as_its_longest_track() -> None
     assert len(root.findall("d:Period", NS)) == 1
 
 
-def test_equal_segments_share_a_line_and_every_one_has_its_address() -> None:
+def test_every_segment_has_a_line_and_an_address_of_its_own_equal_ones_too() -> None:
     (representation,) = parsed(PICTURE).findall(".//d:Representation", NS)
 
     lines = representation.findall(".//d:S", NS)
     urls = [url.attrib["media"] for url in representation.findall("d:SegmentList/d:SegmentURL", NS)]
     assert [line.attrib for line in lines] == [
-        {"t": "0", "d": "4000", "r": "2"},
+        {"t": "0", "d": "4000"},
+        {"t": "4000", "d": "4000"},
+        {"t": "8000", "d": "4000"},
         {"t": "12000", "d": "500"},
     ]
     assert urls == [segment.uri for segment in PICTURE.segments]
