@@ -115,6 +115,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     frames: int | None = None
     video: VideoInfo | None = None
+    held: bool = False
 
 
 def write_bundle(path: Path, footage: Footage, cut: Cut) -> Path:
@@ -130,7 +131,7 @@ def write_bundle(path: Path, footage: Footage, cut: Cut) -> Path:
         for at, packet in enumerate(packets)
         if packet.pts is not None and cut.start <= packet.pts < cut.end
     ]
-    kept = packets[keys[-1] : max(shown) + 1]
+    kept = packets[keys[-1] : max(shown, default=len(packets)) + 1]
     frames = sum(not packets[at].flags & DISCARD for at in shown)
     meta = UnitMeta(
         job="job",
@@ -140,6 +141,7 @@ def write_bundle(path: Path, footage: Footage, cut: Cut) -> Path:
         end=cut.end,
         frames=frames if cut.frames is None else cut.frames,
         video=cut.video or footage.video,
+        held=cut.held,
     )
     with BundleWriter(path, footage.parameters, encode_meta(meta)) as writer:
         for packet in kept:

@@ -242,6 +242,41 @@ def test_a_flipped_bit_in_the_bundle_is_damage(studio: Any, tmp_path: Path) -> N
         encode_unit(task(tmp_path, bundle, studio.recipe(footage)), silent)
 
 
+@pytest.mark.parametrize("options", [OPEN_GOP, CLOSED_GOP], ids=["open", "closed"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_held_unit_repeats_the_last_picture_in_every_part(
+    studio: Any, tmp_path: Path, options: dict[str, str], threads: int
+) -> None:
+    footage = studio.make(studio.spec(options=options, pts=CFR))
+    end, until = 100 * 512, 100 * 512 + 20 * 12800
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(n=4, start=end, end=until, held=True))
+    recipe = studio.recipe(footage, max_segment_s=8.0)
+
+    report = encode_unit(task(tmp_path, bundle, recipe, n=4, threads=threads), silent)
+
+    assert (report.held, report.frames, report.warnings) == (True, 0, ())
+    (rendition,) = report.renditions
+    assert [part.frames for part in rendition.parts] == [1] * 5
+    assert [part.end - part.start for part in rendition.parts] == [4 * 12800] * 5
+    assert (rendition.parts[0].start, rendition.parts[-1].end) == (end, until)
+    shown = studio.play_report(tmp_path, rendition)
+    assert shown.numbers() == [99] * 5
+    fragments = [read_fragment((tmp_path / part.file).read_bytes()) for part in rendition.parts]
+    assert all(each.samples[0].sync for each in fragments)
+
+
+def test_a_held_unit_whose_picture_cannot_be_decoded_is_black(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:25]))
+    torn = tuple(replace(packet, data=packet.data[:9]) for packet in footage.packets)
+    cut = studio.cut(start=25 * 512, end=25 * 512 + 12800, held=True)
+    bundle = studio.bundle(tmp_path / "b", replace(footage, packets=torn), cut)
+
+    report = encode_unit(task(tmp_path, bundle, studio.recipe(footage)), silent)
+
+    assert report.warnings == ()
+    assert report.renditions[0].parts[0].frames == 1
+
+
 def test_thumbnails_are_upright_small_and_on_the_two_second_grid(studio: Any, tmp_path: Path) -> None:
     footage = studio.make(studio.spec(pts=CFR, size=(640, 360)))
     bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=25 * 512, end=100 * 512))

@@ -31,6 +31,8 @@ class Sidecar(Value, frozen=True, kw_only=True):
     timescale: int
     parts: tuple[SegmentPart, ...]
     quality: float | None = None
+    held: bool = False
+    """The parts repeat the film's last frame, for players that need a picture; no frame of the source."""
 
 
 class UnitSidecar(Value, frozen=True, kw_only=True):

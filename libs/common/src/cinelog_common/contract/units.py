@@ -19,6 +19,8 @@ class UnitMeta(Value, frozen=True, kw_only=True):
     generation: int = 0
     last: bool = False
     """No unit follows: frames the decoder holds back to the very end belong here."""
+    held: bool = False
+    """No frame begins in it: the last one before it goes on being shown, for sound that goes on."""
 
 
 def encode_meta(meta: UnitMeta) -> bytes:

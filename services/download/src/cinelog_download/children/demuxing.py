@@ -5,6 +5,7 @@ behind where there are two, and whatever they complete is written and told at on
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,8 @@ class Demuxing:
             eye.finish()
         for ear in ears:
             ear.finish(eye)
+        if eye is not None:
+            self._end_together(eye, [ear.end_s for ear in ears if ear.delivered])
         parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears]
         if not any(part.delivered for part in parts):
             raise refusals.damaged("nothing in it can be decoded")
@@ -183,6 +186,16 @@ class Demuxing:
                 warnings=tuple(self._warnings),
             )
         )
+
+    def _end_together(self, eye: Eye, ends_s: list[Fraction]) -> None:
+        """Let the picture last as long as the longest sound; sound that is encoded lasts as long as it."""
+        eye.hold(max(ends_s, default=Fraction(0)))
+        eye.close()
+        lacking_s = eye.end_s - min(ends_s, default=eye.end_s)
+        if lacking_s > self._order.segment_s:
+            self._warnings.append(
+                f"The sound ends {float(lacking_s):.1f} s before the picture, where some players stop."
+            )
 
     def _open(self, number: int) -> Opened:
         file = ArrivingFile(number, self._order.inputs[number], self._ask)

@@ -117,9 +117,32 @@ class Picture:
         while self._advance(ended=True):
             pass
         self._write(self.end, last=True)
-        self._window.close()
         if self._late:
             self.warnings.append(f"{self._late} pictures came too late to be shown and were left out.")
+
+    def hold(self, until: int) -> None:
+        """Write a unit, after the last one, in which the last picture is shown until `until`, in ticks."""
+        if self.units >= self._shape.most_units:
+            return
+        shown = max(entry.pts for _, entry in self._window.entries(self._unit_first) if entry.counts)
+        stop = self._window.end
+        unit = Stretch(
+            n=self.units,
+            start=self.end,
+            end=until,
+            first=max((number for number, pts in self._keys if pts <= shown), default=self._unit_first),
+            stop=stop,
+            next_first=stop,
+            frames=0,
+            last=True,
+            held=True,
+        )
+        self._writer.write(unit, self._window)
+        self.units += 1
+
+    def close(self) -> None:
+        """Forget the packets."""
+        self._window.close()
 
     # The beginning.
 
@@ -329,6 +352,8 @@ class Picture:
         self._note_length(unit)
         self.units += 1
         self.cuts.append(end)
+        if last:
+            return
         before = max((number for number, _ in self._keys if number < following), default=following)
         self._unit_start, self._unit_first = end, following
         self._roll_first = before if self._shape.rolls and key >= end else following

@@ -19,7 +19,8 @@ Tell = Callable[[Told], None]
 class Stretch(Value, frozen=True, kw_only=True):
     """A unit to be written: packets [first, stop) in decode order for the pictures of [start, end).
 
-    The next unit's decoding begins with packet `next_first`.
+    The next unit's decoding begins with packet `next_first`. Of a `held` one the packets are for the last
+    picture before it.
     """
 
     n: int
@@ -30,6 +31,7 @@ class Stretch(Value, frozen=True, kw_only=True):
     next_first: int
     frames: int
     last: bool
+    held: bool = False
 
 
 class Writer(Protocol):
@@ -68,6 +70,7 @@ class BundleUnits:
             video=self._video,
             generation=generation,
             last=unit.last,
+            held=unit.held,
         )
         path = Path(order.folder) / f"{unit.n:06d}.g{generation}.pkts"
         with BundleWriter(path, self._parameters_for(unit, window), encode_meta(meta)) as writer:

@@ -152,6 +152,29 @@ class Eye:
         if self._copied is not None:
             self._copied.finish()
 
+    def hold(self, until_s: Fraction) -> None:
+        """Have the last picture shown until the sound ends, if that is long after it; only after `finish`.
+
+        RFC 8216 6.2.4 wants no rendition to go on for more than a target duration behind the others, and
+        players that read ahead in all of them stop where one ends.
+        """
+        if self._picture is None:
+            return
+        until = int(until_s / self.time_base)
+        if until - self._picture.end > self._policy().target:
+            if self._copied is None:
+                self._picture.hold(until)
+            else:
+                rest_s = float(until_s - self.end_s)
+                self._picture.warnings.append(
+                    f"The sound goes on for {rest_s:.1f} s after the last picture, where some players stop."
+                )
+
+    def close(self) -> None:
+        """Forget the packets."""
+        if self._picture is not None:
+            self._picture.close()
+
     def _continued(self, packet: Packet, stream: Any) -> Packet:
         """Mark the first packet of another stretch with what its decoder must know."""
         self._current = stream

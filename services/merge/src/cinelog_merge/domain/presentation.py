@@ -61,6 +61,8 @@ class Piece(Value, frozen=True, kw_only=True):
     init_key: str
     init_hash: str
     timescale: int
+    held: bool = False
+    """It repeats the last frame: for players of segments only."""
 
     @property
     def duration(self) -> Fraction:
@@ -112,7 +114,13 @@ def sidecar_keys(strand: Strand, extent: Extent, job: str, run: int) -> list[str
 def pieces_of(sidecars: Sequence[Sidecar]) -> list[Piece]:
     """Return the playlist segments of `sidecars`, in order."""
     return [
-        Piece(part=part, init_key=sidecar.init_key, init_hash=sidecar.init_hash, timescale=sidecar.timescale)
+        Piece(
+            part=part,
+            init_key=sidecar.init_key,
+            init_hash=sidecar.init_hash,
+            timescale=sidecar.timescale,
+            held=sidecar.held,
+        )
         for sidecar in sidecars
         for part in sidecar.parts
     ]

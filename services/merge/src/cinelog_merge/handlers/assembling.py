@@ -144,7 +144,11 @@ class OutputAssembler:
         return JoinOrder(folder=str(folder), parts=tuple(parts), files=(), verify=command.verify)
 
     async def _staged(self, folder: Path, strand: Strand, pieces: Sequence[Piece]) -> JoinPart:
-        """Bring the fragments of `strand` within reach of a process that reads files."""
+        """Bring the fragments of `strand` within reach of a process that reads files.
+
+        Files have the source's frames only: in them the last one lasts by itself.
+        """
+        pieces = [piece for piece in pieces if not piece.held]
         own = folder / strand.name
         await asyncio.to_thread(own.mkdir)
         init = own / "init.mp4"
@@ -266,7 +270,7 @@ def _hls_output(key: str, material: Material) -> Output:
         size_bytes=_bytes_of(material.pieces),
         width=width,
         height=height,
-        frames=sum(piece.part.frames for piece in shown) if best else None,
+        frames=sum(piece.part.frames for piece in shown if not piece.held) if best else None,
         duration_s=round(float(_longest_s(material.pieces)), 6),
     )
 

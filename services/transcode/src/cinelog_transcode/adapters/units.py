@@ -97,7 +97,10 @@ class ObjectUnitStore:
             StoredDamageError: Another worker's object of the same key is broken.
         """
         objects = self._objects
-        sidecars = [await _store_rendition(objects, command, made, folder) for made in report.renditions]
+        sidecars = [
+            await _store_rendition(objects, command, made, folder, held=report.held)
+            for made in report.renditions
+        ]
         recipe = command.recipe.hash
         thumbnails = None
         if report.thumbnails is not None:
@@ -130,7 +133,7 @@ def _unit_key(command: EncodeSegment) -> str:
 
 
 async def _store_rendition(
-    objects: ObjectStore, command: EncodeSegment, made: RenditionReport, folder: Path
+    objects: ObjectStore, command: EncodeSegment, made: RenditionReport, folder: Path, *, held: bool
 ) -> Sidecar:
     recipe = command.recipe.hash
     prefix = keys.encoded_prefix(command.job, command.run, recipe, made.name)
@@ -150,6 +153,7 @@ async def _store_rendition(
         timescale=command.recipe.timescale,
         parts=tuple(parts),
         quality=made.quality,
+        held=held,
     )
     key = keys.sidecar(prefix, command.n, command.generation)
     stored = await _create_document(objects, key, sidecar)

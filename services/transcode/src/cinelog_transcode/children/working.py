@@ -1,6 +1,7 @@
 """One way through a unit, from its packets to its parts."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
@@ -165,20 +166,23 @@ class UnitWork:
             )
             pictures = posing.count
         return UnitReport(
-            frames=frames,
+            frames=0 if meta.held else frames,
             start=meta.start,
             end=meta.end,
             renditions=reports,
             thumbnails=THUMBNAILS if pictures else None,
             warnings=warnings,
+            held=meta.held,
         )
 
     def _pictures(self, parts: tuple[Span, ...]) -> Iterator[tuple[VideoFrame, bool]]:
         frames = self._frames()
-        if not self._task.salvage:
+        if not (self._task.salvage or self._meta.held):
             return ((frame, False) for frame in frames)
         video = self._meta.video
         starts = [part.start for part in parts]
+        if self._meta.held:
+            frames = _last_of(frames, starts[0])
         return filled(frames, starts, self._meta.end, size=(video.width, video.height))
 
     def _frames(self) -> Iterator[VideoFrame]:
@@ -220,6 +224,9 @@ class UnitWork:
 
     def _judge(self, shown: set[int]) -> tuple[str, ...]:
         meta, frames = self._meta, len(shown)
+        if meta.held:
+            # What was wrong with the picture that it repeats was said of the unit before.
+            return ()
         is_whole = frames == meta.frames and frames > 0
         if self._threads > 1 and (self._decoder.damaged or not is_whole):
             raise UnsureError
@@ -243,7 +250,10 @@ class UnitWork:
 
     def _parts(self) -> tuple[Span, ...]:
         span = Span(start=self._meta.start, end=self._meta.end)
-        longest = max(1, math.floor(Fraction(self._task.recipe.max_segment_s) / self._time_base))
+        longest = max(2, math.floor(Fraction(self._task.recipe.max_segment_s) / self._time_base))
+        if self._meta.held:
+            # As long as segments usually are: so much sound at most waits for its picture.
+            return plan_parts(range(span.start, span.end, longest // 2), span, longest // 2)
         return plan_parts(self._shown, span, longest)
 
     def _shapes(self) -> tuple[Shape, ...]:
@@ -287,6 +297,13 @@ class UnitWork:
         transfer = colours_of(recipe).transfer
         tones = written_table(transfer, folder) if is_hdr(transfer) else None
         return ThumbnailWriter(folder / THUMBNAILS, size, self._time_base, tones)
+
+
+def _last_of(frames: Iterator[VideoFrame], pts: int) -> Iterator[VideoFrame]:
+    """Yield the last of `frames`, if there is any, as one that is shown at `pts`."""
+    for frame in deque(frames, maxlen=1):
+        frame.pts = pts
+        yield frame
 
 
 def _meta(bundle: BundleReader, n: int) -> UnitMeta:

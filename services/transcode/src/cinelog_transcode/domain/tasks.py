@@ -71,6 +71,8 @@ class UnitReport(Value, frozen=True, kw_only=True, tag="unit"):
     """File name of the bundle of small pictures."""
     warnings: tuple[str, ...] = ()
     encode_s: float = 0.0
+    held: bool = False
+    """It repeats the film's last frame; `frames` is 0 then."""
 
 
 class QualityTask(Value, frozen=True, kw_only=True):
