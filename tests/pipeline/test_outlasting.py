@@ -29,7 +29,7 @@ def test_segments_show_the_last_picture_as_long_as_the_sound_lasts(
     assert set(shown.numbers[frames:]) == {frames - 1}
     assert len(shown.numbers) - frames == pytest.approx((SOUND_S - frames / 25) / 2, abs=1)
     assert float(shown.times[-1]) > SOUND_S - 2.5
-    outputs = json.loads(done.path("metadata").read_text())["outputs"]
+    outputs = json.loads(done.path("mp4").with_suffix(".json").read_text())["outputs"]
     assert {output["frames"] for output in outputs if "frames" in output} == {frames}
     assert done.result["warnings"] == []
 
