@@ -7,6 +7,7 @@ import pytest
 from cinelog_common.contract.units import UnitMeta, decode_meta
 from cinelog_common.contract.values import AudioRecipe
 from cinelog_download.children import decoding
+from cinelog_download.domain.demuxing import TrackDone
 from cinelog_fastio import BundleReader
 
 INTERLACED = {"preset": "ultrafast", "flags": "+ildct+ilme", "x264-params": "tff=1:scenecut=0"}
@@ -73,6 +74,20 @@ def test_sound_that_is_passed_through_and_ends_early_is_told(films: Any, media: 
     (warning,) = copied[-1].warnings
     assert warning.startswith("The sound ends 3.0 s before the picture")
     assert encoded[-1].warnings == ()
+
+
+def test_every_sound_that_is_encoded_lasts_as_long_as_the_longest(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    film = films.make("film.mp4", media.Film(audio=""))
+    longer = films.make("longer.m4a", media.Film(frames=0, sound_s=LONG_S))
+    shorter = films.make("shorter.m4a", media.Film(frames=0, sound_s=4.0))
+
+    told = media.demux([film, longer, shorter], tmp_path, segment_s=SEGMENT_S)
+
+    ends_s = [each.end / 48_000 for each in told if isinstance(each, TrackDone)]
+    assert ends_s == pytest.approx([LONG_S, LONG_S], abs=0.1)
+    assert told[-1].warnings == ()
 
 
 def test_what_is_passed_through_is_not_held_but_told(films: Any, media: Any, tmp_path: Path) -> None:

@@ -167,8 +167,9 @@ class Demuxing:
     def _finish(self, eye: Eye | None, ears: list[Ear]) -> None:
         if eye is not None:
             eye.finish()
+        until_s = eye.until_s(max((ear.end_s for ear in ears), default=Fraction(0))) if eye else Fraction(0)
         for ear in ears:
-            ear.finish(eye)
+            ear.finish(eye, until_s)
         if eye is not None:
             self._end_together(eye, [ear.end_s for ear in ears if ear.delivered])
         parts: list[Eye | Ear] = [*([eye] if eye is not None else []), *ears]
@@ -188,7 +189,7 @@ class Demuxing:
         )
 
     def _end_together(self, eye: Eye, ends_s: list[Fraction]) -> None:
-        """Let the picture last as long as the longest sound; sound that is encoded lasts as long as it."""
+        """Hold the last picture for sound that goes on; tell of sound that is not made as long as it."""
         eye.hold(max(ends_s, default=Fraction(0)))
         eye.close()
         lacking_s = eye.end_s - min(ends_s, default=eye.end_s)

@@ -109,14 +109,14 @@ class Ear:
         if part is not None and (self._sound is not None or (self._copied and self._copied.writer)):
             part.cut(self._picture_cuts())
 
-    def finish(self, eye: Eye | None) -> None:
-        """Flush the decoder, let the sound reach to the picture's end, and write what is left."""
+    def finish(self, eye: Eye | None, until_s: Fraction) -> None:
+        """Flush the decoder, let sound beside a picture reach up to `until_s`, and write what is left."""
         self.follow(eye, ended=True)
         if self._zero_s is not None:
             self._flush(self._zero_s)
         if self._sound is not None:
-            if eye is not None and eye.end_s - self._sound.reached_s > _LEAST_PAD_S:
-                self._sound.pad_to(eye.end_s, self._picture_cuts())
+            if eye is not None and until_s - self._sound.reached_s > _LEAST_PAD_S:
+                self._sound.pad_to(until_s, self._picture_cuts())
             self._sound.finish(self._picture_cuts())
         elif self._copied is not None and self._copied.writer is not None:
             loudness = self._gauge.result() if self._gauge is not None else None

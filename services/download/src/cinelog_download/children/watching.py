@@ -152,23 +152,26 @@ class Eye:
         if self._copied is not None:
             self._copied.finish()
 
-    def hold(self, until_s: Fraction) -> None:
-        """Have the last picture shown until the sound ends, if that is long after it; only after `finish`.
+    def until_s(self, sound_s: Fraction) -> Fraction:
+        """Return when the film ends whose longest sound ends at `sound_s`: a little more has no picture.
 
         RFC 8216 6.2.4 wants no rendition to go on for more than a target duration behind the others, and
         players that read ahead in all of them stop where one ends.
         """
-        if self._picture is None:
+        is_long = (sound_s - self.end_s) / self.time_base > self._policy().target
+        return sound_s if is_long else self.end_s
+
+    def hold(self, sound_s: Fraction) -> None:
+        """Have the last picture shown until the film ends; only after `finish`."""
+        rest_s = self.until_s(sound_s) - self.end_s
+        if self._picture is None or rest_s <= 0:
             return
-        until = int(until_s / self.time_base)
-        if until - self._picture.end > self._policy().target:
-            if self._copied is None:
-                self._picture.hold(until)
-            else:
-                rest_s = float(until_s - self.end_s)
-                self._picture.warnings.append(
-                    f"The sound goes on for {rest_s:.1f} s after the last picture, where some players stop."
-                )
+        if self._copied is None:
+            self._picture.hold(int(sound_s / self.time_base))
+            return
+        self._picture.warnings.append(
+            f"The sound goes on for {float(rest_s):.1f} s after the last picture, where some players stop."
+        )
 
     def close(self) -> None:
         """Forget the packets."""
