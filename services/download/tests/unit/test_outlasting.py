@@ -97,3 +97,29 @@ def test_what_is_passed_through_is_not_held_but_told(films: Any, media: Any, tmp
 
     (warning,) = told[-1].warnings
     assert warning.startswith("The sound goes on for 7.0 s after the last picture")
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+def test_the_sound_of_a_film_whose_picture_is_longer_is_not_cut_off(
+    films: Any, media: Any, tmp_path: Path, name: str
+) -> None:
+    path = films.make(name, media.Film(frames=240, sound_s=4.0))
+
+    told = media.demux([path], tmp_path, video="none")
+
+    assert [each.end / 48_000 for each in told if isinstance(each, TrackDone)] == pytest.approx(
+        [4.0], abs=0.1
+    )
+    assert told[-1].warnings == ()
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+def test_a_film_whose_longer_sound_is_not_wanted_is_not_cut_off(
+    films: Any, media: Any, tmp_path: Path, name: str
+) -> None:
+    path = films.make(name, media.Film(sound_s=LONG_S))
+
+    told = media.demux([path], tmp_path, segment_s=SEGMENT_S, audio=AudioRecipe(mode="none"))
+
+    assert media.in_units(told) == media.whole(path)
+    assert told[-1].warnings == ()

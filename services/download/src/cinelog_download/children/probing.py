@@ -1,6 +1,7 @@
 """Opens a part file as far as it has arrived, and tells what it holds."""
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import islice
 from typing import Any
@@ -72,10 +73,16 @@ class Opened:
         if whole is None or self.layout.family not in _TOLD_BY_STREAM:
             return whole
         used = [*([self.video] if self.video is not None else []), *self.audios]
-        ends = [end for stream in used if (end := _said_end_s(stream)) is not None]
-        end = min(whole, max(ends)) if ends and len(ends) == len(used) else whole
+        end = self.end_of(used) or whole
         start = self.container.start_time or 0 if self.layout.family == "matroska" else 0
         return max(0.0, end - max(0, start) / 1_000_000) or None
+
+    def end_of(self, streams: Sequence[Stream]) -> float | None:
+        """Return when the last of `streams` ends, as the container says; None if it does not of each."""
+        ends = [end for stream in streams if (end := _said_end_s(stream)) is not None]
+        if self.layout.family not in _TOLD_BY_STREAM or not ends or len(ends) < len(streams):
+            return None
+        return max(ends) if self.duration_s is None else min(self.duration_s, max(ends))
 
 
 def open_input(file: ArrivingFile, limits: Limits, *, salvage: bool = False) -> Opened:

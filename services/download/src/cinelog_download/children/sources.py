@@ -140,7 +140,8 @@ class Source:
 
     def _checked_end(self) -> list[str]:
         probing.check_end(self.opened)
-        total = self.opened.duration_s
+        read = [stream for stream in self.opened.container.streams if stream.index in self._roles]
+        total = self.opened.end_of(read) or self.opened.duration_s
         trusted = self.opened.layout.family in _TRUSTED_DURATIONS
         if total is None or not trusted or self.opened.file.in_pieces:
             return probing.odd_end(self.opened)
