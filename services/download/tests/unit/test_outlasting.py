@@ -72,8 +72,31 @@ def test_sound_that_is_passed_through_and_ends_early_is_told(films: Any, media: 
     encoded = media.demux([path], tmp_path / "encoded", segment_s=SEGMENT_S)
 
     (warning,) = copied[-1].warnings
-    assert warning.startswith("The sound ends 3.0 s before the picture")
+    assert warning.startswith("Some sound ends 3.0 s before the film")
     assert encoded[-1].warnings == ()
+
+
+def test_a_sound_that_is_passed_through_and_ends_before_what_is_held_is_told(
+    films: Any, media: Any, tmp_path: Path
+) -> None:
+    film = films.make("film.mp4", media.Film(audio=""))
+    sounds = [films.make(f"{end_s}.m4a", media.Film(frames=0, sound_s=end_s)) for end_s in (LONG_S, 4.0)]
+
+    told = media.demux([film, *sounds], tmp_path, segment_s=SEGMENT_S, audio=AudioRecipe(mode="copy"))
+
+    (warning,) = told[-1].warnings
+    assert warning.startswith("Some sound ends 5.0 s before the film")
+
+
+def test_what_needs_the_whole_unit_to_be_decoded_has_it(films: Any, media: Any, tmp_path: Path) -> None:
+    refresh = {"preset": "ultrafast", "x264-params": "intra-refresh=1:keyint=12"}
+    path = films.make("refresh.mkv", media.Film(options=refresh, frames=14, sound_s=LONG_S))
+
+    told = media.demux([path], tmp_path, segment_s=SEGMENT_S)
+
+    _, pictures = pictures_in(media.units(told)[-1])
+    shown = media.whole(path)
+    assert pictures[max(pictures)] == shown[max(shown)]
 
 
 def test_every_sound_that_is_encoded_lasts_as_long_as_the_longest(

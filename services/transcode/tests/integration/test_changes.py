@@ -131,10 +131,14 @@ def _marked(frame: VideoFrame) -> VideoFrame:
     return cast("VideoFrame", sink.pull())
 
 
-def work(studio: Any, folder: Path, film: Film, **changes: Any) -> tuple[UnitReport, list[VideoFrame]]:
+def work(
+    studio: Any, folder: Path, film: Film, *, held: int = 0, **changes: Any
+) -> tuple[UnitReport, list[VideoFrame]]:
+    """Encode the film, or the unit behind it in which its last picture is `held` for so many ticks."""
     footage = film
     ticks = len(film.packets) * TICK
-    bundle = studio.bundle(folder / "b", footage, studio.cut(start=0, end=ticks))
+    span = {"start": ticks, "end": ticks + held, "held": True} if held else {"start": 0, "end": ticks}
+    bundle = studio.bundle(folder / "b", footage, studio.cut(**span))
     recipe: Recipe = studio.recipe(
         footage, **{"sample_aspect": film.video.sample_aspect, "frame_rate": (25, 1), **changes}
     )
@@ -369,6 +373,24 @@ def test_thumbnails_of_interlaced_pictures_show_no_combs(studio: Any, tmp_path: 
 
     assert combs > 10
     assert rows_apart(posters(tmp_path, removed)[2]) < 2
+
+
+@pytest.mark.parametrize("field_rate", [False, True])
+def test_a_held_picture_is_the_last_one_that_deinterlacing_made(
+    studio: Any, tmp_path: Path, field_rate: bool
+) -> None:
+    film = filmed(Part(is_interlaced=True, is_combed=True))
+    wishes = {"deinterlace": True, "field_rate": field_rate, "max_segment_s": 4.0}
+    for name in ("film", "held"):
+        (tmp_path / name).mkdir()
+
+    _, shown = work(studio, tmp_path / "film", film, **wishes)
+    report, held = work(studio, tmp_path / "held", film, held=10 * 90_000, **wishes)
+
+    assert [part.frames for part in report.renditions[0].parts] == [1] * 5
+    for frame in held:
+        assert np.abs(luma(frame).astype(int) - luma(shown[-1])).mean() < 3
+        assert rows_apart(frame) < 2
 
 
 def test_wider_colours_of_the_same_range_are_told(studio: Any, tmp_path: Path) -> None:

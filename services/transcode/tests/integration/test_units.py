@@ -273,8 +273,38 @@ def test_a_held_unit_whose_picture_cannot_be_decoded_is_black(studio: Any, tmp_p
 
     report = encode_unit(task(tmp_path, bundle, studio.recipe(footage)), silent)
 
-    assert report.warnings == ()
-    assert report.renditions[0].parts[0].frames == 1
+    (shown,) = studio.play_report(tmp_path, report.renditions[0]).frames
+    assert shown.to_ndarray(format="gray").max() < 20
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1", "libvpx-vp9"])
+def test_a_held_picture_is_as_good_in_its_last_part_as_in_its_first(
+    studio: Any, tmp_path: Path, encoder: str
+) -> None:
+    footage = studio.make(studio.spec(pts=CFR[:25], size=(320, 180)))
+    end, seconds = 25 * 512, 43
+    cut = studio.cut(n=1, start=end, end=end + seconds * 12800 + 7, held=True)
+    bundle = studio.bundle(tmp_path / "b", footage, cut)
+    codec = {"libx265": "hevc", "libsvtav1": "av1", "libvpx-vp9": "vp9"}.get(encoder, "h264")
+    recipe = studio.recipe(footage, encoder=encoder, codec=codec, max_segment_s=8.0)
+
+    (rendition,) = encode_unit(task(tmp_path, bundle, recipe, n=1), silent).renditions
+
+    lengths = [part.end - part.start for part in rendition.parts]
+    assert len(lengths) == 11
+    assert max(lengths) - min(lengths) <= 1
+    frames = studio.play_report(tmp_path, rendition).frames
+    pictures = [frame.to_ndarray(format="gray").astype(int) for frame in frames]
+    assert all(abs(each - pictures[0]).mean() < 1 for each in pictures)
+
+
+def test_no_frame_of_a_slow_film_is_cut_off_by_how_short_segments_may_be(studio: Any, tmp_path: Path) -> None:
+    footage = studio.make(studio.spec(pts=(0, 1, 2, 3), time_base=(5, 1), rate=1))
+    bundle = studio.bundle(tmp_path / "b", footage, studio.cut(start=0, end=4))
+
+    report = encode_unit(task(tmp_path, bundle, studio.recipe(footage, max_segment_s=8.0)), silent)
+
+    assert [part.frames for part in report.renditions[0].parts] == [1, 1, 1, 1]
 
 
 def test_thumbnails_are_upright_small_and_on_the_two_second_grid(studio: Any, tmp_path: Path) -> None:

@@ -190,12 +190,13 @@ class Demuxing:
 
     def _end_together(self, eye: Eye, ends_s: list[Fraction]) -> None:
         """Hold the last picture for sound that goes on; tell of sound that is not made as long as it."""
-        eye.hold(max(ends_s, default=Fraction(0)))
+        longest_s = max(ends_s, default=Fraction(0))
+        eye.hold(longest_s)
         eye.close()
-        lacking_s = eye.end_s - min(ends_s, default=eye.end_s)
+        lacking_s = eye.until_s(longest_s) - min(ends_s, default=eye.end_s)
         if lacking_s > self._order.segment_s:
             self._warnings.append(
-                f"The sound ends {float(lacking_s):.1f} s before the picture, where some players stop."
+                f"Some sound ends {float(lacking_s):.1f} s before the film, where some players stop."
             )
 
     def _open(self, number: int) -> Opened:

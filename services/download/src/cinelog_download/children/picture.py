@@ -123,14 +123,15 @@ class Picture:
     def hold(self, until: int) -> None:
         """Write a unit, after the last one, in which the last picture is shown until `until`, in ticks."""
         if self.units >= self._shape.most_units:
+            self.warnings.append("The sound goes on after the last picture, where some players stop.")
             return
-        shown = max(entry.pts for _, entry in self._window.entries(self._unit_first) if entry.counts)
         stop = self._window.end
         unit = Stretch(
             n=self.units,
             start=self.end,
             end=until,
-            first=max((number for number, pts in self._keys if pts <= shown), default=self._unit_first),
+            # Where the last unit's decoding begins: that shows everything, a later keyframe may not.
+            first=self._roll_first,
             stop=stop,
             next_first=stop,
             frames=0,

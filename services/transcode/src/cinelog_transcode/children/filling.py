@@ -25,14 +25,14 @@ def filled(
     for frame in frames:
         assert frame.pts is not None
         while waiting and waiting[0] < min(frame.pts, end):
-            begins = frame if frame.pts < end else _black(size)
+            begins = frame if frame.pts < end else black(size)
             yield from _at(waiting.pop(0), held or begins)
         if starts[0] <= frame.pts < end:
             held = frame
             waiting = waiting[1:] if waiting[:1] == [frame.pts] else waiting
         yield frame, False
     while waiting:
-        yield from _at(waiting.pop(0), held or _black(size))
+        yield from _at(waiting.pop(0), held or black(size))
 
 
 def _at(pts: int, frame: VideoFrame) -> Iterator[tuple[VideoFrame, bool]]:
@@ -42,7 +42,8 @@ def _at(pts: int, frame: VideoFrame) -> Iterator[tuple[VideoFrame, bool]]:
     frame.pts = own
 
 
-def _black(size: tuple[int, int]) -> VideoFrame:
+def black(size: tuple[int, int]) -> VideoFrame:
+    """Return a black picture."""
     frame = VideoFrame(*size, "yuv420p")
     for plane, level in zip(frame.planes, (b"\x10", b"\x80", b"\x80"), strict=True):
         plane.update(level * plane.buffer_size)

@@ -2,9 +2,10 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import chain, cycle
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,7 @@ from cinelog_fastio import DISCARD, BundleReader
 from cinelog_transcode.children.changes import ChangeWatch
 from cinelog_transcode.children.decoding import BundleDecoder, DecoderOptions
 from cinelog_transcode.children.encoding import EncodedPacket, RenditionEncoder
-from cinelog_transcode.children.filling import filled
+from cinelog_transcode.children.filling import black, filled
 from cinelog_transcode.children.pictures import Picture, PictureGraph, Shape, weave_of
 from cinelog_transcode.children.sampling import UnitSample
 from cinelog_transcode.children.thumbnails import Posing, ThumbnailWriter
@@ -25,7 +26,7 @@ from cinelog_transcode.children.writing import PartWriter, WritingPlan
 from cinelog_transcode.domain.colours import UNSPECIFIED, colours_of, is_hdr
 from cinelog_transcode.domain.damage import UnitCount, damaged_stretches, miscount
 from cinelog_transcode.domain.encoders import opening_options
-from cinelog_transcode.domain.parts import Span, plan_parts
+from cinelog_transcode.domain.parts import Span, even_parts, plan_parts
 from cinelog_transcode.domain.quality import MOST_OF_A_RESULT, sampled
 from cinelog_transcode.domain.scanning import reorder_depth
 from cinelog_transcode.domain.stretches import first_stretch
@@ -33,6 +34,8 @@ from cinelog_transcode.domain.tasks import EncodeTask, RenditionReport, UnitRepo
 from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
 
 THUMBNAILS = "thumbnails.pkts"
+_NEIGHBOURS = 3
+"""Frames that are filtered for the sake of the last one: deinterlacing looks at two beside it."""
 
 
 class DamagedError(PermanentError):
@@ -73,10 +76,25 @@ class _Rendition:
         for packet in self.encoder.encode(frame, force_keyframe=begins):
             self._add(packet)
 
-    def close(self, name: str, init: bytes, alive: Callable[[], None]) -> RenditionReport:
+    def hold(self, frame: VideoFrame) -> None:
+        """Fill every part with `frame`, which is encoded once: as good in the last part as in the first.
+
+        Of H.264 twice, in turn: neighbouring IDR pictures differ in their `idr_pic_id` (7.4.3).
+        """
+        packets: list[EncodedPacket] = []
+        for pts in self._starts[: 2 if self.encoder.codec == "h264" else 1]:
+            frame.pts = pts
+            packets += self.encoder.encode(frame, force_keyframe=True)
+        packets += self.encoder.flush()
+        for pts, packet in zip(self._starts, cycle(packets), strict=False):
+            self._writer.add(msgspec.structs.replace(packet, pts=pts))
+
+    def flush(self, alive: Callable[[], None]) -> None:
         for packet in self.encoder.flush():
             self._add(packet)
             alive()
+
+    def report(self, name: str, init: bytes) -> RenditionReport:
         return RenditionReport(
             name=name,
             init=init,
@@ -135,6 +153,8 @@ class UnitWork:
             UnsureError: There is damage, and more than one thread decoded it.
             DeviceRefusedError: The device does not decode all of it.
         """
+        if self._meta.held:
+            return self._run_held()
         task, meta = self._task, self._meta
         parts = self._parts()
         renditions = self._renditions(parts)
@@ -144,7 +164,7 @@ class UnitWork:
                 stack.enter_context(self._thumbnails()),
                 ThumbnailClock(meta.start, round(task.thumbnail_every_s / self._time_base)),
             )
-            graph = PictureGraph(self._shapes(), self._time_base, weave_of(task.recipe), watch=self._changes)
+            graph = self._graph()
             for frame, stands_in in self._pictures(parts):
                 assert frame.pts is not None
                 if self._belongs(frame.pts):
@@ -156,33 +176,63 @@ class UnitWork:
                 self._on_progress(frames, meta.frames)
             self._feed(graph.flush(), renditions, posing)
             warnings = (*self._judge(shown), *self._changes.warnings)
-            reports = tuple(
-                rendition.close(
-                    wanted.name,
-                    rendition.encoder.init(self._bundle.parameters.side_data),
-                    lambda: self._on_progress(frames, meta.frames),
-                )
-                for rendition, wanted in zip(renditions, task.recipe.renditions, strict=True)
-            )
+            for rendition in renditions:
+                rendition.flush(lambda: self._on_progress(frames, meta.frames))
+            reports = self._reports(renditions)
             pictures = posing.count
         return UnitReport(
-            frames=0 if meta.held else frames,
+            frames=frames,
             start=meta.start,
             end=meta.end,
             renditions=reports,
             thumbnails=THUMBNAILS if pictures else None,
             warnings=warnings,
-            held=meta.held,
+        )
+
+    def _run_held(self) -> UnitReport:
+        """Show the film's last picture in every part, as it was shown in the unit before.
+
+        What is wrong with that picture was said of the unit before.
+        """
+        meta = self._meta
+        renditions = self._renditions(self._parts())
+        graph = self._graph()
+        last: dict[int, VideoFrame] = {}
+        for picture in (*chain.from_iterable(map(graph.push, self._last_frames())), *graph.flush()):
+            last[picture.shape] = picture.frame
+        for shape, rendition in enumerate(renditions):
+            rendition.hold(last[shape])
+        return UnitReport(
+            frames=0, start=meta.start, end=meta.end, renditions=self._reports(renditions), held=True
+        )
+
+    def _last_frames(self) -> Iterable[VideoFrame]:
+        """Return the last frames, since filters look at its neighbours; a black one if there is none."""
+        last: deque[VideoFrame] = deque(maxlen=_NEIGHBOURS)
+        for frame in self._frames():
+            last.append(frame)
+            self._on_progress(0, 1)
+        if last:
+            return last
+        frame = black((self._meta.video.width, self._meta.video.height))
+        frame.pts = self._meta.start
+        return (frame,)
+
+    def _graph(self) -> PictureGraph:
+        return PictureGraph(self._shapes(), self._time_base, weave_of(self._task.recipe), watch=self._changes)
+
+    def _reports(self, renditions: list[_Rendition]) -> tuple[RenditionReport, ...]:
+        return tuple(
+            rendition.report(wanted.name, rendition.encoder.init(self._bundle.parameters.side_data))
+            for rendition, wanted in zip(renditions, self._task.recipe.renditions, strict=True)
         )
 
     def _pictures(self, parts: tuple[Span, ...]) -> Iterator[tuple[VideoFrame, bool]]:
         frames = self._frames()
-        if not (self._task.salvage or self._meta.held):
+        if not self._task.salvage:
             return ((frame, False) for frame in frames)
         video = self._meta.video
         starts = [part.start for part in parts]
-        if self._meta.held:
-            frames = _last_of(frames, starts[0])
         return filled(frames, starts, self._meta.end, size=(video.width, video.height))
 
     def _frames(self) -> Iterator[VideoFrame]:
@@ -224,9 +274,6 @@ class UnitWork:
 
     def _judge(self, shown: set[int]) -> tuple[str, ...]:
         meta, frames = self._meta, len(shown)
-        if meta.held:
-            # What was wrong with the picture that it repeats was said of the unit before.
-            return ()
         is_whole = frames == meta.frames and frames > 0
         if self._threads > 1 and (self._decoder.damaged or not is_whole):
             raise UnsureError
@@ -250,10 +297,10 @@ class UnitWork:
 
     def _parts(self) -> tuple[Span, ...]:
         span = Span(start=self._meta.start, end=self._meta.end)
-        longest = max(2, math.floor(Fraction(self._task.recipe.max_segment_s) / self._time_base))
+        longest = max(1, math.floor(Fraction(self._task.recipe.max_segment_s) / self._time_base))
         if self._meta.held:
             # As long as segments usually are: so much sound at most waits for its picture.
-            return plan_parts(range(span.start, span.end, longest // 2), span, longest // 2)
+            return even_parts(span, max(1, longest // 2))
         return plan_parts(self._shown, span, longest)
 
     def _shapes(self) -> tuple[Shape, ...]:
@@ -297,13 +344,6 @@ class UnitWork:
         transfer = colours_of(recipe).transfer
         tones = written_table(transfer, folder) if is_hdr(transfer) else None
         return ThumbnailWriter(folder / THUMBNAILS, size, self._time_base, tones)
-
-
-def _last_of(frames: Iterator[VideoFrame], pts: int) -> Iterator[VideoFrame]:
-    """Yield the last of `frames`, if there is any, as one that is shown at `pts`."""
-    for frame in deque(frames, maxlen=1):
-        frame.pts = pts
-        yield frame
 
 
 def _meta(bundle: BundleReader, n: int) -> UnitMeta:

@@ -34,6 +34,14 @@ def plan_parts(pts: Sequence[int], span: Span, longest: int) -> tuple[Span, ...]
     return tuple(Span(start=this, end=after) for this, after in pairwise([*starts, span.end]))
 
 
+def even_parts(span: Span, longest: int) -> tuple[Span, ...]:
+    """Cut `span` into as few parts of at most `longest` ticks as there can be, alike but for rounding."""
+    length = span.end - span.start
+    count = max(1, -(-length // longest))
+    marks = [span.start + length * at // count for at in range(count + 1)]
+    return tuple(Span(start=this, end=after) for this, after in pairwise(marks))
+
+
 def _next_start(pts: Sequence[int], here: int, end: int, longest: int) -> int | None:
     pieces = -(-(end - here) // longest)
     ideal = here + (end - here) // pieces
