@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from cinelog_common.errors import Category, PermanentError
 from cinelog_download.domain.manifests import Stream, presentation
@@ -189,3 +191,34 @@ def test_what_cannot_be_fetched_is_refused(text: str, category: Category) -> Non
 
 def test_a_template_keeps_dollar_signs_and_what_it_does_not_know() -> None:
     assert fill_in("a$$b$Number%03d$-$Time$-$Other$", {"Number": 7, "Time": 12}) == "a$b007-12-$Other$"
+
+
+def test_only_what_is_chosen_is_listed_however_much_there_is_to_choose_from() -> None:
+    entries = "<SegmentList duration='1'>" + "<SegmentURL media='m'/>" * 20_000 + "</SegmentList>"
+    pictures = '<AdaptationSet contentType="video">' + "<Representation/>" * 500 + "</AdaptationSet>"
+    text = manifest(f'<Period duration="PT8S">{entries}{pictures}</Period>')
+
+    tracemalloc.start()
+    try:
+        found = streams(text, BASE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    (picture,) = found
+    assert picture.recording is not None
+    assert len(picture.recording.pieces) == 20_000
+    # Ten millions of them would take more than a thousand megabytes.
+    assert peak < 100 << 20
+
+
+def test_sounds_in_too_many_languages_are_too_much_together() -> None:
+    entries = "<SegmentList duration='1'>" + "<SegmentURL media='m'/>" * 90_000 + "</SegmentList>"
+    sounds = "".join(
+        f'<AdaptationSet contentType="audio" lang="l{n}"><Representation/></AdaptationSet>' for n in range(9)
+    )
+
+    with pytest.raises(PermanentError) as caught:
+        streams(manifest(f'<Period duration="PT8S">{entries}{sounds}</Period>'), BASE)
+
+    assert caught.value.category is Category.LIMIT_EXCEEDED

@@ -71,6 +71,9 @@ class SubtitleFetcher:
         files = {}
         for number, stretch in enumerate(subtitle.stretches):
             own = list(islice(found, len(stretch.pieces)))
+            if subtitle.format == "vtt" and not any(map(bytes.strip, own)):
+                # Nobody speaks in it.
+                own = [b"WEBVTT\n"]
             # In DASH cues go by the period, whatever they say of a transport stream for players of HLS.
             data = _as_webvtt(own, mapped=False) if subtitle.format == "vtt" else b"".join(own)
             files[part_of(path, number)] = data

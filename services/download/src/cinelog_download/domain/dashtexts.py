@@ -15,6 +15,9 @@ from cinelog_download.domain.segmentlists import Level, is_locked, names_beside,
 MOST_SEGMENTS: Final = 5000
 """Of one text track; pieces of text are fetched one by one, and each is hardly larger than its request."""
 MOST_TRACKS: Final = 500
+_COST_OF_AN_ERROR: Final = 500
+"""In segments."""
+_TOO_MANY: Final = "They come in too many segments."
 _LONGEST_TAG: Final = 35
 """RFC 5646 4.4.1: what every program must be able to hold."""
 _LONGEST_NAME: Final = 200
@@ -216,6 +219,9 @@ class _Track:
 
     def _add(self, version: _Version, room: int) -> None:
         span = version.span
+        if self.made > room:
+            self._left_out[id(span)] = _TOO_MANY
+            return
         try:
             listed = segments(version.level, span.length_s)
             # One more than there may be tells that there are too many.
@@ -223,10 +229,12 @@ class _Track:
             pieces = (Piece(url=version.level.base_url),) if listed is None else tuple(islice(listed, most))
         except PermanentError as error:
             self._left_out[id(span)] = error.message
+            # To find that out may have taken as long as to list them.
+            self.made += _COST_OF_AN_ERROR
             return
         self.made += len(pieces)
         if self.made > room:
-            self._left_out[id(span)] = "They come in too many segments."
+            self._left_out[id(span)] = _TOO_MANY
             return
         stretch = Stretch(
             pieces=pieces,

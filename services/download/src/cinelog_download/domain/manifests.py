@@ -5,6 +5,7 @@ The best picture, the best sound of every language, and its texts, each period's
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
+from typing import Final
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
 
@@ -30,6 +31,9 @@ from cinelog_download.domain.segmentlists import (
     segments,
     whole,
 )
+
+_MOST_OF_ALL: Final = 4 * MAX_PIECES
+"""Pieces of all sounds together: there may be any number of languages."""
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +66,15 @@ class _Offer(msgspec.Struct, frozen=True, kw_only=True):
     main: bool = True
     quality: tuple[int, int]
     locked: bool
-    pieces: tuple[Piece, ...]
-    whole: bool
+    level: Level
+    length_s: float
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """List them, which may be many: of what is chosen only."""
+        listed = segments(self.level, self.length_s)
+        if listed is None:
+            return (Piece(url=self.level.base_url, duration_s=self.length_s),)
+        return tuple(listed)
 
 
 def presentation(text: str, base_url: str) -> Presentation:
@@ -87,7 +98,12 @@ def presentation(text: str, base_url: str) -> Presentation:
         for offer in sorted(offers, key=lambda one: not one.main)
         if offer.kind == "audio"
     )
-    found += [stream for language in languages if (stream := _joined(periods, "audio", language))]
+    left = _MOST_OF_ALL
+    for language in languages:
+        sound = _joined(periods, "audio", language, min(MAX_PIECES, left))
+        if sound is not None and sound.recording is not None:
+            left -= len(sound.recording.pieces)
+            found.append(sound)
     if not found:
         raise protected(WHAT) if any(periods) else names_nothing(WHAT)
     known, lost = texts(list(_spans(bounds, top, found[0])))
@@ -171,15 +187,14 @@ def _offer(representation: Element, above: Level, length_s: float) -> _Offer | N
     kind = _kind(level.attributes)
     if kind is None:
         return None
-    listed = segments(level, length_s)
     return _Offer(
         kind=kind,
         name=level.attributes.get("id", kind),
         language=level.attributes.get("lang", ""),
         quality=(whole(level.attributes.get("height")), whole(level.attributes.get("bandwidth"))),
         locked=is_locked(representation),
-        pieces=tuple(listed) if listed is not None else (Piece(url=level.base_url, duration_s=length_s),),
-        whole=listed is None,
+        level=level,
+        length_s=length_s,
     )
 
 
@@ -191,35 +206,37 @@ def _kind(attributes: Mapping[str, str]) -> str | None:
     return kind if kind in {"video", "audio"} else None
 
 
-def _joined(periods: list[list[_Offer]], kind: str, language: str) -> Stream | None:
-    """Return the best open stream of a kind through all periods; None if there is none."""
+def _joined(periods: list[list[_Offer]], kind: str, language: str, room: int = MAX_PIECES) -> Stream | None:
+    """Return the best open stream of a kind through all periods; None if there is none.
+
+    Raises:
+        PermanentError: NOT_MEDIA; LIMIT_EXCEEDED for more than `room` pieces.
+    """
     pieces: list[Piece] = []
     chosen: list[_Offer] = []
     for number, offers in enumerate(periods):
         fit = [
             offer
             for offer in offers
-            if offer.kind == kind
-            and not offer.locked
-            and offer.pieces
-            and (kind != "audio" or offer.language == language)
+            if offer.kind == kind and not offer.locked and (kind != "audio" or offer.language == language)
         ]
-        if not fit:
+        fit.sort(key=lambda offer: (offer.main, offer.quality), reverse=True)
+        best, listed = next(((offer, listed) for offer in fit if (listed := offer.pieces())), (None, ()))
+        if best is None:
             continue
-        best = max(fit, key=lambda offer: (offer.main, offer.quality))
         chosen.append(best)
-        first, *others = best.pieces
+        first, *others = listed
         pieces += [msgspec.structs.replace(first, begins=number), *others]
+        if len(pieces) > room:
+            raise too_many(WHAT)
     if not chosen:
         return None
-    if len(pieces) > MAX_PIECES:
-        raise too_many(WHAT)
     only = chosen[0]
-    alone = len(periods) == 1 and only.whole
+    alone = len(periods) == 1 and segments(only.level, only.length_s) is None
     return Stream(
         kind=kind,
         name=only.name,
         language=language,
-        url=only.pieces[0].url if alone else None,
+        url=pieces[0].url if alone else None,
         recording=Recording(pieces=tuple(pieces), duration_s=sum(each.duration_s for each in pieces)),
     )

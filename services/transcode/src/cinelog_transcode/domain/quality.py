@@ -32,7 +32,9 @@ def shares(units: Sequence[int], most: int | None) -> tuple[int, ...]:
     without a single picture nothing can be found: then it is one.
     """
     total = sum(units) // SHARE if most is None else most
-    found = [min(LOOKED_AHEAD, pictures, total // len(units)) for pictures in units]
+    # A unit that only holds the last picture has none of its own.
+    each = total // max(1, sum(pictures > 0 for pictures in units))
+    found = [min(LOOKED_AHEAD, pictures, each) for pictures in units]
     if not any(found):
         found[0] = min(1, units[0])
     return tuple(found)
