@@ -11,7 +11,7 @@ from cinelog_transcode.domain.scanning import reorder_depth
 from cinelog_transcode.domain.sidecars import encoded_rendition, same_span
 from cinelog_transcode.domain.threads import encode_threads
 from cinelog_transcode.domain.thumbnails import ThumbnailClock, thumbnail_size
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 RECIPE = Recipe(
@@ -139,6 +139,7 @@ def test_the_search_comes_close_in_three_rounds(target: float) -> None:
     start=st.integers(0, 63),
     worst=st.sampled_from((51, 63)),
 )
+@example(values=[0.0] * 8 + [1.0] * 55 + [2.2e-311], falls=True, target=0.5, start=59, worst=63)
 def test_a_search_ends_with_what_was_measured_whatever_the_encoder(
     *, values: list[float], falls: bool, target: float, start: int, worst: int
 ) -> None:

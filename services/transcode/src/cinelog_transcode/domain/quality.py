@@ -142,8 +142,9 @@ class QualitySearch:
         if slope >= 0:
             # Noise on an easy picture, which says nothing of how far it is.
             return longest // 2
-        steps = way * (self._target - self._measured[end]) / slope
-        return max(1, min(longest, math.floor(steps) if way > 0 else math.ceil(steps)))
+        # Where the curve is all but flat, it is infinitely far.
+        steps = max(1.0, min(float(longest), way * (self._target - self._measured[end]) / slope))
+        return math.floor(steps) if way > 0 else math.ceil(steps)
 
     def _between(self, reaches: int, misses: int) -> int:
         """Interpolate, towards the better quality; return one that was measured if nothing lies between."""
