@@ -263,6 +263,10 @@ def test_a_held_unit_repeats_the_last_picture_in_every_part(
     assert shown.numbers() == [99] * 5
     fragments = [read_fragment((tmp_path / part.file).read_bytes()) for part in rendition.parts]
     assert all(each.samples[0].sync for each in fragments)
+    # Two take turns.
+    data = [(tmp_path / part.file).read_bytes()[-200:] for part in rendition.parts]
+    assert data[0] != data[1]
+    assert (data[:2], data[1:3]) == (data[2:4], data[3:5])
 
 
 def test_a_held_unit_whose_picture_cannot_be_decoded_is_black(studio: Any, tmp_path: Path) -> None:

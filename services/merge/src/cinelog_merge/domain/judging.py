@@ -41,7 +41,7 @@ def _judged(one: Measured, goal: QualityGoal, source_bytes: int | None) -> Rendi
     missed = [unit for unit in known if _misses(unit.value, goal)]
     far = mean - max(2 * deviation, _FAR.get(goal.metric, 0.0))
     odd = sorted((unit for unit in known if unit.value < far or unit in missed), key=lambda it: it.value)
-    size = sum(part.size_bytes for sidecar in one.sidecars for part in sidecar.parts)
+    size = sum(part.size_bytes for sidecar in one.sidecars for part in sidecar.parts if not sidecar.held)
     return RenditionQuality(
         name=one.name,
         metric=goal.metric,

@@ -76,16 +76,19 @@ class _Rendition:
         for packet in self.encoder.encode(frame, force_keyframe=begins):
             self._add(packet)
 
-    def hold(self, frame: VideoFrame) -> None:
-        """Fill every part with `frame`, which is encoded once: as good in the last part as in the first.
+    def hold(self, frame: VideoFrame, ticks: int) -> None:
+        """Fill every part, of `ticks`, with `frame`, encoded once: as good in the last as in the first.
 
-        Of H.264 twice, in turn: neighbouring IDR pictures differ in their `idr_pic_id` (7.4.3).
+        Of H.264 two take turns, since neighbouring IDR pictures differ in their `idr_pic_id` (7.4.3): an
+        encoder's second and third, for its first is as that of any unit, and not quite as good.
         """
         packets: list[EncodedPacket] = []
-        for pts in self._starts[: 2 if self.encoder.codec == "h264" else 1]:
-            frame.pts = pts
+        alternates = self.encoder.codec == "h264"
+        for number in range(3 if alternates else 1):
+            frame.pts = self._starts[0] + number * ticks
             packets += self.encoder.encode(frame, force_keyframe=True)
         packets += self.encoder.flush()
+        packets = packets[1:] if alternates else packets
         for pts, packet in zip(self._starts, cycle(packets), strict=False):
             self._writer.add(msgspec.structs.replace(packet, pts=pts))
 
@@ -195,13 +198,14 @@ class UnitWork:
         What is wrong with that picture was said of the unit before.
         """
         meta = self._meta
-        renditions = self._renditions(self._parts())
+        parts = self._parts()
+        renditions = self._renditions(parts)
         graph = self._graph()
         last: dict[int, VideoFrame] = {}
         for picture in (*chain.from_iterable(map(graph.push, self._last_frames())), *graph.flush()):
             last[picture.shape] = picture.frame
         for shape, rendition in enumerate(renditions):
-            rendition.hold(last[shape])
+            rendition.hold(last[shape], (parts[0].end - parts[0].start) * self._finer)
         return UnitReport(
             frames=0, start=meta.start, end=meta.end, renditions=self._reports(renditions), held=True
         )
