@@ -8,13 +8,24 @@ from typing import Any
 
 import pytest
 from cinelog_download.testing import Origin
+from cinelog_testkit.availability import UnavailableError, give_up
 from cinelog_testkit.growing import OPTIONS, WAY, Growing
 from cinelog_testkit.hosting import hosted
+from cinelog_testkit.npm import dash_js
 from cinelog_testkit.programs import chromium_path
 from cinelog_testkit.serving import Serve, served
 
 BLANK = '<!doctype html><link rel="icon" href="data:,"><video playsinline></video>'
 DEADLINE_MS = 60_000
+_START_DASH = """url => new Promise((done, failed) => {
+  const player = window.dashjs.MediaPlayer().create();
+  window.problems = [];
+  player.on('error', event => window.problems.push(event.error.message));
+  player.on('playbackMetaDataLoaded', () => done(true));
+  setTimeout(() => failed(new Error('no metadata: ' + window.problems.join())), 30000);
+  window.player = player;
+  player.initialize(document.querySelector('video'), url, false);
+})"""
 _OF_THE_VIDEO = "() => { const v = document.querySelector('video'); return %s; }"
 FLAGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 
@@ -39,6 +50,15 @@ def growing(serve: Serve, origin: Origin, film: bytes) -> Iterator[Growing]:
     job = Growing(serve, origin, film)
     yield job
     job.finish()
+
+
+@pytest.fixture(scope="session")
+def script() -> Path:
+    """The script of dash.js."""
+    try:
+        return dash_js()
+    except UnavailableError as error:
+        give_up(str(error))
 
 
 class Browser:
@@ -106,6 +126,10 @@ class Player:
         self.open(url)
         for script in scripts:
             self._browser.do(lambda script=script: self._page.add_script_tag(path=str(script)))
+
+    def start_dash(self, url: str) -> None:
+        """Have dash.js read the manifest at `url`; its script is in the page. Nothing plays yet."""
+        self.evaluate(_START_DASH, url)
 
     def evaluate(self, function: str, argument: Any = None) -> Any:
         """Return what `function` returns for `argument`, in the page."""

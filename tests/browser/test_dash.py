@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cinelog_testkit.availability import UnavailableError, give_up
 from cinelog_testkit.films import Film, make_film
-from cinelog_testkit.npm import dash_js
 from cinelog_testkit.serving import Serve
 from imageio_ffmpeg import get_ffmpeg_exe
 
@@ -16,23 +14,6 @@ pytestmark = pytest.mark.real
 FRAMES = 192
 LENGTH_S = 8.0
 EQUAL_FRAMES = 150
-START = """url => new Promise((done, failed) => {
-  const player = window.dashjs.MediaPlayer().create();
-  window.problems = [];
-  player.on('error', event => window.problems.push(event.error.message));
-  player.on('playbackMetaDataLoaded', () => done(true));
-  setTimeout(() => failed(new Error('no metadata: ' + window.problems.join())), 30000);
-  window.player = player;
-  player.initialize(document.querySelector('video'), url, false);
-})"""
-
-
-@pytest.fixture(scope="module")
-def script() -> Path:
-    try:
-        return dash_js()
-    except UnavailableError as error:
-        give_up(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +40,7 @@ def test_a_page_with_dash_js_plays_the_manifest_through(
 ) -> None:
     player.blank(serve.gateway.url, script)
 
-    player.evaluate(START, address(serve, ladder))
+    player.start_dash(address(serve, ladder))
     player.play(speed=2)
 
     player.await_that("v.ended")
@@ -78,7 +59,7 @@ def test_segments_of_equal_length_are_played_each(
 ) -> None:
     player.blank(serve.gateway.url, script)
 
-    player.evaluate(START, address(serve, equal))
+    player.start_dash(address(serve, equal))
     player.play(speed=2)
 
     player.await_that("v.ended")

@@ -4,20 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cinelog_testkit.availability import UnavailableError, give_up
 from cinelog_testkit.films import Film, make_film
-from cinelog_testkit.npm import dash_js
 from cinelog_testkit.serving import Serve
 
 pytestmark = pytest.mark.real
 
 PICTURE_S, SOUND_S = 2.0, 24.0
-START = """url => {
-  const player = window.dashjs.MediaPlayer().create();
-  window.problems = [];
-  player.on('error', event => window.problems.push(event.error.message));
-  player.initialize(document.querySelector('video'), url, false);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +18,6 @@ def ended(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     film = Film(frames=int(PICTURE_S * 25), sound_s=SOUND_S, size=(320, 180))
     path = make_film(tmp_path_factory.mktemp("outlasting") / "film.mp4", film)
     return serve.gateway.await_job(serve.gateway.submit(str(path), preset="ultrafast", segment_s=2.0))
-
-
-@pytest.fixture(scope="module")
-def script() -> Path:
-    try:
-        return dash_js()
-    except UnavailableError as error:
-        give_up(str(error))
 
 
 def assert_goes_on(player: Any) -> None:
@@ -65,7 +49,7 @@ def test_the_browsers_own_player_of_hls_plays_on(serve: Serve, ended: dict[str, 
 
 def test_dash_js_plays_on(serve: Serve, ended: dict[str, Any], player: Any, script: Path) -> None:
     player.blank(serve.gateway.url, script)
-    player.evaluate(START, f"{serve.gateway.url}{ended['links']['files']}output/manifest.mpd")
+    player.start_dash(f"{serve.gateway.url}{ended['links']['files']}output/manifest.mpd")
     player.await_that("v.readyState >= 2")
 
     assert_goes_on(player)
